@@ -1,0 +1,2 @@
+//! sockctl
+fn main() {}

@@ -1,0 +1,2 @@
+//! sockgen
+fn main() {}
