@@ -1,1 +1,7 @@
-//! e2e
+//! What the end-to-end tests share: a sandbox that boots a real systemd, and what runs in it.
+//!
+//! Everything here is for tests: a function that cannot do its work panics with all that is known about why.
+
+pub mod sandbox;
+
+pub use sandbox::Sandbox;
