@@ -1,1 +1,32 @@
-//! sockgen
+//! From a manifest, `sockact.toml`, to the systemd units of an application with two slots.
+//!
+//! ```
+//! let app = sockgen::App::parse(r#"
+//!     name = "shop"
+//!     exec = "bin/shop"
+//!     [listeners.http]
+//!     listen = "127.0.0.1:8080"
+//! "#)?;
+//! let units = sockgen::render(&app);
+//! assert!(units.iter().any(|unit| unit.name.as_ref() == "shop-http.socket"));
+//! # Ok::<(), sockgen::ManifestError>(())
+//! ```
+
+mod address;
+mod duration;
+mod error;
+mod manifest;
+pub mod model;
+pub mod names;
+mod quote;
+mod render;
+mod shown;
+mod validate;
+
+pub use address::{Address, AddressError};
+pub use duration::short_duration;
+pub use error::ManifestError;
+pub use model::{App, Exec, Health, Listener, Swap, UnixAccess, below};
+pub use names::{AppName, ListenerName, NameError, SlotName, UnitName};
+pub use render::{UnitFile, render};
+pub use shown::{nearest, shown};

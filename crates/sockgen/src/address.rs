@@ -1,0 +1,137 @@
+//! Addresses a listener may have: TCP with a port, or an absolute unix path.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::shown::shown;
+
+/// The longest path of a unix socket, in bytes: `sun_path` less the final NUL (unix(7)).
+const LONGEST_UNIX_PATH: usize = 107;
+
+/// Where a public socket listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// TCP; `[::]` takes IPv4 as well.
+    Tcp(SocketAddr),
+    /// A unix stream socket at an absolute path.
+    Unix(PathBuf),
+}
+
+/// Why an address was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{given} is not an address to listen on: {broken}")]
+pub struct AddressError {
+    given: String,
+    broken: &'static str,
+    hint: String,
+}
+
+impl AddressError {
+    /// What to do about it, for a `hint:` line.
+    #[must_use]
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+const HINT: &str = "write address:port such as 127.0.0.1:8080 or [::1]:8080, or an absolute path";
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(given: &str) -> Result<Self, AddressError> {
+        let refuse = |broken, hint: &str| {
+            Err(AddressError { given: shown(given), broken, hint: hint.to_owned() })
+        };
+        if given.starts_with('/') {
+            return match unix_path_broken(given) {
+                None => Ok(Self::Unix(PathBuf::from(given))),
+                Some(broken) => refuse(broken, "use a path such as /run/shop.sock"),
+            };
+        }
+        if !given.is_empty() && given.chars().all(|c| c.is_ascii_digit()) {
+            let hint = format!("to listen on this machine only: 127.0.0.1:{given}");
+            return refuse("the address before the port is missing", &hint);
+        }
+        let Ok(address) = given.parse::<SocketAddr>() else {
+            return refuse("it is neither address:port nor an absolute path", HINT);
+        };
+        match tcp_broken(address) {
+            None => Ok(Self::Tcp(address)),
+            Some(broken) => refuse(broken, HINT),
+        }
+    }
+}
+
+fn tcp_broken(address: SocketAddr) -> Option<&'static str> {
+    if address.port() == 0 {
+        return Some("port 0 means a different port at every start");
+    }
+    if address.ip().is_multicast() {
+        return Some("TCP has no multicast addresses");
+    }
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => Some("an interface (%) cannot be given here"),
+        SocketAddr::V6(v6) if v6.ip().to_ipv4_mapped().is_some() => {
+            Some("it is an IPv4 address written as IPv6")
+        }
+        _ => None,
+    }
+}
+
+fn unix_path_broken(path: &str) -> Option<&'static str> {
+    if path.len() > LONGEST_UNIX_PATH {
+        return Some("the path is longer than 107 bytes");
+    }
+    // systemd strips blanks at the end of a value and joins lines at a backslash
+    // (systemd.syntax(7)); a path that needs neither is asked for instead.
+    if path.chars().any(|c| c.is_control() || c.is_whitespace() || "\\\"'".contains(c)) {
+        return Some("blanks, quotes, backslashes and control characters cannot be in the path");
+    }
+    if path[1..].split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Some("the path has an empty part, . or ..");
+    }
+    if Path::new(path).starts_with("/run/sockact") {
+        return Some("/run/sockact is sockact's own");
+    }
+    None
+}
+
+impl Address {
+    /// Whether the kernel would refuse to listen on both at once.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unix(a), Self::Unix(b)) => a == b,
+            (Self::Tcp(a), Self::Tcp(b)) => a.port() == b.port() && ips_overlap(a.ip(), b.ip()),
+            _ => false,
+        }
+    }
+
+    /// Whether the address belongs to one interface, so that it may not be there yet at boot.
+    pub(crate) fn may_come_later(&self) -> bool {
+        match self {
+            Self::Tcp(a) => !a.ip().is_unspecified() && !a.ip().is_loopback(),
+            Self::Unix(_) => false,
+        }
+    }
+}
+
+/// `[::]` is dual-stack here: the sockets say `BindIPv6Only=both`.
+fn ips_overlap(a: IpAddr, b: IpAddr) -> bool {
+    let takes_all = |ip: IpAddr, other: IpAddr| {
+        ip.is_unspecified() && (ip.is_ipv6() || ip.is_ipv4() == other.is_ipv4())
+    };
+    a == b || takes_all(a, b) || takes_all(b, a)
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The application as everything else sees it: valid, complete, and never changed.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
+
+use crate::address::Address;
+use crate::error::ManifestError;
+use crate::manifest::Manifest;
+use crate::names::{AppName, ListenerName, MANIFEST_DIR, SlotName, UnitName};
+use crate::validate;
+
+/// What a slot runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exec {
+    /// A path inside the release, such as `bin/shop`.
+    Release(PathBuf),
+    /// An absolute path of a program that the administrator installs.
+    Program(PathBuf),
+}
+
+/// A public listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// The name under which the service adopts the descriptor.
+    pub name: ListenerName,
+    /// Where it listens.
+    pub address: Address,
+    /// The longest queue of connections that nobody accepted yet.
+    pub backlog: u32,
+    /// Permissions and owner, for a unix socket.
+    pub access: Option<UnixAccess>,
+}
+
+/// Who may connect to a unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnixAccess {
+    /// Permission bits, such as `0o660`.
+    pub mode: u32,
+    /// The owner; root when not given.
+    pub user: Option<String>,
+    /// The group; root when not given.
+    pub group: Option<String>,
+}
+
+/// How a slot is asked whether it is well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// The path of the request; 2xx and 3xx are healthy.
+    pub path: String,
+    /// Between the end of one request and the start of the next.
+    pub interval: Duration,
+    /// The longest wait for one answer.
+    pub timeout: Duration,
+}
+
+/// The times of a deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swap {
+    /// How long health must hold without a miss.
+    pub stable: Duration,
+    /// The longest time from the start of the slot until it is proven.
+    pub deadline: Duration,
+    /// How long the new slot is watched after the swap.
+    pub watch: Duration,
+    /// The longest time the old slot may take for what it still answers.
+    pub drain: Duration,
+}
+
+/// A valid application.
+///
+/// ```
+/// let app = sockgen::App::parse(r#"
+///     name = "shop"
+///     exec = "bin/shop"
+///     [listeners.http]
+///     listen = "127.0.0.1:8080"
+/// "#)?;
+/// assert_eq!(app.slots()[0].as_ref(), "blue");
+/// assert_eq!(app.slot_unit(&app.slots()[0]).as_ref(), "shop-blue.service");
+/// # Ok::<(), sockgen::ManifestError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    pub(crate) name: AppName,
+    pub(crate) slots: [SlotName; 2],
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) exec: Exec,
+    pub(crate) args: Vec<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) health: Health,
+    pub(crate) start_timeout: Duration,
+    pub(crate) swap: Swap,
+    pub(crate) keep: usize,
+}
+
+impl App {
+    /// Reads and validates the text of a manifest.
+    ///
+    /// # Errors
+    /// [`ManifestError::Form`] with line and column, or [`ManifestError::Value`] with the key.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        validate::app(Manifest::parse(text)?)
+    }
+
+    /// Reads the manifest of an installed application below `root`, which is `/` normally.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be read, is not valid, or is another application's.
+    pub fn load(root: &Path, name: &AppName) -> Result<Self, ManifestError> {
+        let path = below(root, &name.manifest_path());
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let installed = Self::installed(root)?;
+                return Err(ManifestError::Unknown { name: name.clone(), path, installed });
+            }
+            Err(source) => return Err(ManifestError::Read { path, source }),
+        };
+        let app = Self::parse(&text).map_err(|source| ManifestError::InFile {
+            path: path.clone(),
+            source: Box::new(source),
+        })?;
+        if app.name != *name {
+            return Err(ManifestError::Misnamed { name: name.clone(), path, found: app.name });
+        }
+        Ok(app)
+    }
+
+    /// The names of the applications that are installed below `root`, sorted.
+    ///
+    /// # Errors
+    /// When the directory is there and cannot be read.
+    pub fn installed(root: &Path) -> Result<Vec<AppName>, ManifestError> {
+        let path = below(root, Path::new(MANIFEST_DIR));
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(ManifestError::Read { path, source }),
+        };
+        let mut names: Vec<AppName> = entries
+            .filter_map(|entry| {
+                let file = PathBuf::from(entry.ok()?.file_name());
+                let stem = file.file_stem()?.to_str()?;
+                (file.extension() == Some(OsStr::new("toml"))).then(|| stem.parse().ok())?
+            })
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The application's name.
+    #[must_use]
+    pub fn name(&self) -> &AppName {
+        &self.name
+    }
+
+    /// The slots: blue, then green.
+    #[must_use]
+    pub fn slots(&self) -> &[SlotName] {
+        &self.slots
+    }
+
+    /// The public listeners, by name.
+    #[must_use]
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// What a slot runs.
+    #[must_use]
+    pub fn exec(&self) -> &Exec {
+        &self.exec
+    }
+
+    /// The arguments of the program.
+    #[must_use]
+    pub fn args(&self) -> &[String] {
+        &self.args
+    }
+
+    /// The user the slots run as, when it is not the dynamic one.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The environment of the program, by key.
+    #[must_use]
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
+    /// How a slot is asked whether it is well.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The longest time from the start of a slot until READY=1.
+    #[must_use]
+    pub fn start_timeout(&self) -> Duration {
+        self.start_timeout
+    }
+
+    /// The times of a deploy.
+    #[must_use]
+    pub fn swap(&self) -> &Swap {
+        &self.swap
+    }
+
+    /// How many releases stay on the disk; linked ones stay in any case.
+    #[must_use]
+    pub fn keep(&self) -> usize {
+        self.keep
+    }
+}
+
+/// The names and paths of [`AppName`], for this application.
+impl App {
+    /// `shop-http.socket`
+    #[must_use]
+    pub fn socket_unit(&self, listener: &ListenerName) -> UnitName {
+        self.name.socket_unit(listener)
+    }
+
+    /// `shop-blue.service`
+    #[must_use]
+    pub fn slot_unit(&self, slot: &SlotName) -> UnitName {
+        self.name.slot_unit(slot)
+    }
+
+    /// `shop-blue-admin.socket`
+    #[must_use]
+    pub fn admin_socket_unit(&self, slot: &SlotName) -> UnitName {
+        self.name.admin_socket_unit(slot)
+    }
+
+    /// `shop.service`
+    #[must_use]
+    pub fn alias(&self) -> UnitName {
+        self.name.alias()
+    }
+
+    /// `shop-activate.service`
+    #[must_use]
+    pub fn activator(&self) -> UnitName {
+        self.name.activator()
+    }
+
+    /// `shop.target`
+    #[must_use]
+    pub fn target(&self) -> UnitName {
+        self.name.target()
+    }
+
+    /// `/run/sockact/shop/blue.sock`
+    #[must_use]
+    pub fn admin_path(&self, slot: &SlotName) -> PathBuf {
+        self.name.admin_path(slot)
+    }
+
+    /// `/run/sockact/shop/blue.env`
+    #[must_use]
+    pub fn env_path(&self, slot: &SlotName) -> PathBuf {
+        self.name.env_path(slot)
+    }
+
+    /// `/var/lib/sockact/shop/slots/blue`
+    #[must_use]
+    pub fn slot_link(&self, slot: &SlotName) -> PathBuf {
+        self.name.slot_link(slot)
+    }
+
+    /// `/var/lib/sockact/shop/releases`
+    #[must_use]
+    pub fn releases_dir(&self) -> PathBuf {
+        self.name.releases_dir()
+    }
+
+    /// `/var/lib/sockact/shop`
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.name.state_dir()
+    }
+
+    /// `/run/sockact/shop`
+    #[must_use]
+    pub fn run_dir(&self) -> PathBuf {
+        self.name.run_dir()
+    }
+
+    /// `/run/sockact/shop/lock`
+    #[must_use]
+    pub fn lock_path(&self) -> PathBuf {
+        self.name.lock_path()
+    }
+}
+
+/// The absolute `path` as it lies below `root`.
+///
+/// ```
+/// use std::path::Path;
+/// assert_eq!(sockgen::below(Path::new("/mnt"), Path::new("/etc/x")), Path::new("/mnt/etc/x"));
+/// ```
+#[must_use]
+pub fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}

@@ -1,0 +1,289 @@
+//! From a well-formed manifest to a valid application: the rules that need more than one value,
+//! or that belong to what systemd does with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::duration::{Span, short_duration};
+use crate::error::ManifestError;
+use crate::manifest::{self, Manifest};
+use crate::model::{App, Exec, Health, Listener, Swap, UnixAccess};
+use crate::names::{AppName, ListenerName, SlotName};
+use crate::shown::shown;
+
+/// Connections may wait here while nobody accepts; the kernel caps it at `net.core.somaxconn`,
+/// which is 4096 by default.
+const BACKLOG: u32 = 4096;
+
+/// The longest argument or value in bytes; far below what the kernel takes for one string
+/// (128 KiB, execve(2)) and what systemd takes for one line (1 MiB).
+const LONGEST_VALUE: usize = 32 * 1024;
+
+/// All arguments, or all the environment, together.
+const LONGEST_SUM: usize = 128 * 1024;
+
+/// What the sandbox of a slot hides or empties, so that no program can be run from there.
+const HIDDEN: [&str; 9] = [
+    "/home",
+    "/root",
+    "/run/user",
+    "/tmp",
+    "/var/tmp",
+    "/dev",
+    "/proc",
+    "/sys",
+    "/var/lib/sockact",
+];
+
+type Checked<T> = Result<T, ManifestError>;
+
+pub(crate) fn app(raw: Manifest) -> Checked<App> {
+    let slots = ["blue", "green"]
+        .map(|slot| slot.parse::<SlotName>().expect("the names of the slots are valid"));
+    let app = App {
+        exec: exec(&raw.exec)?,
+        args: args(raw.args)?,
+        user: raw.user.map(|user| account("user", user)).transpose()?,
+        listeners: listeners(&raw.name, &slots, raw.listeners)?,
+        environment: environment(raw.environment)?,
+        health: health(raw.health)?,
+        start_timeout: positive("start.timeout", raw.start.timeout)?,
+        swap: swap(&raw.swap)?,
+        keep: keep(raw.release.keep)?,
+        name: raw.name,
+        slots,
+    };
+    if app.start_timeout > app.swap.deadline {
+        return Err(ManifestError::value(
+            "start.timeout",
+            format!(
+                "{} is longer than swap.deadline, {}, which includes it",
+                short_duration(app.start_timeout),
+                short_duration(app.swap.deadline)
+            ),
+        )
+        .with_hint("make swap.deadline at least start.timeout and swap.stable together"));
+    }
+    Ok(app)
+}
+
+/// The `exec` of a manifest.
+pub(crate) fn exec(given: &str) -> Checked<Exec> {
+    let refuse = |broken: &str, hint: &str| {
+        Err(ManifestError::value("exec", format!("{} {broken}", shown(given))).with_hint(hint))
+    };
+    let relative = given.strip_prefix('/').unwrap_or(given);
+    if relative.is_empty() {
+        return refuse("names no program", "write a path inside the release, such as bin/shop");
+    }
+    // systemd refuses quotes and backslashes in the path of a program (systemd.service(5)),
+    // and would expand $ in argv[0].
+    if given.chars().any(|c| c.is_control() || "\\\"'$".contains(c)) {
+        return refuse(
+            "has a control character, a quote, a backslash or a $ in it",
+            "rename the program: systemd does not run such a path",
+        );
+    }
+    if given.len() > 1024 {
+        return refuse("is longer than 1024 bytes", "use a shorter path");
+    }
+    if relative.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return refuse(
+            "has an empty part, . or .. in it",
+            "write the path as it is, such as bin/shop or /usr/bin/shop",
+        );
+    }
+    if relative == given {
+        return Ok(Exec::Release(PathBuf::from(given)));
+    }
+    if let Some(hidden) = HIDDEN.iter().find(|hidden| Path::new(given).starts_with(hidden)) {
+        return refuse(
+            &format!("lies in {hidden}, which the sandbox of the slots hides"),
+            "install the program in /usr/local/bin or /opt, or use a path inside the release",
+        );
+    }
+    Ok(Exec::Program(PathBuf::from(given)))
+}
+
+fn args(given: Vec<String>) -> Checked<Vec<String>> {
+    for (index, arg) in given.iter().enumerate() {
+        value(&format!("args[{index}]"), arg)?;
+    }
+    sum("args", given.iter().map(String::len))?;
+    Ok(given)
+}
+
+fn environment(given: BTreeMap<String, String>) -> Checked<BTreeMap<String, String>> {
+    for (key, text) in &given {
+        let shown_key = format!("environment.{}", shown(key));
+        let mut chars = key.chars();
+        let head = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+        if !head || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') || key.len() > 255 {
+            return Err(ManifestError::value(shown_key, "is not a name for a variable")
+                .with_hint("letters, digits and _, not beginning with a digit"));
+        }
+        if let Some(prefix) =
+            ["SOCKACT_", "LISTEN_", "NOTIFY_"].iter().find(|prefix| key.starts_with(**prefix))
+        {
+            return Err(ManifestError::value(
+                shown_key,
+                format!("names that begin with {prefix} are set by systemd or sockact"),
+            )
+            .with_hint("choose another name"));
+        }
+        value(&shown_key, text)?;
+    }
+    sum("environment", given.iter().map(|(key, text)| key.len() + text.len()))?;
+    Ok(given)
+}
+
+fn value(key: &str, text: &str) -> Checked<()> {
+    if text.contains(['\0', '\n']) {
+        let problem = format!("{} has a NUL or a newline in it", shown(text));
+        return Err(ManifestError::value(key, problem).with_hint("put it into a file instead"));
+    }
+    if text.len() > LONGEST_VALUE {
+        let problem = format!("{} bytes are too many, {LONGEST_VALUE} is the limit", text.len());
+        return Err(ManifestError::value(key, problem).with_hint("put it into a file instead"));
+    }
+    Ok(())
+}
+
+fn sum(key: &str, lengths: impl Iterator<Item = usize>) -> Checked<()> {
+    let total: usize = lengths.sum();
+    if total <= LONGEST_SUM {
+        return Ok(());
+    }
+    let problem = format!("{total} bytes in all are too many, {LONGEST_SUM} is the limit");
+    Err(ManifestError::value(key, problem).with_hint("put it into a file instead"))
+}
+
+/// The name of a user or a group, or its number (useradd(8), systemd's "User/Group Name Syntax").
+fn account(key: &str, given: String) -> Checked<String> {
+    let number = !given.is_empty() && given.chars().all(|c| c.is_ascii_digit());
+    let name = given.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && given.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if given.len() <= 31 && (number || name) {
+        return Ok(given);
+    }
+    Err(ManifestError::value(key, format!("{} is not the name of an account", shown(&given)))
+        .with_hint("letters, digits, _ and -, at most 31"))
+}
+
+fn listeners(
+    app: &AppName,
+    slots: &[SlotName],
+    given: BTreeMap<ListenerName, manifest::Listener>,
+) -> Checked<Vec<Listener>> {
+    if given.is_empty() {
+        return Err(ManifestError::value("listeners", "there is none")
+            .with_hint("add [listeners.http] with listen = \"127.0.0.1:8080\""));
+    }
+    let private: BTreeSet<_> = slots.iter().map(|slot| app.admin_socket_unit(slot)).collect();
+    let mut listeners: Vec<Listener> = Vec::new();
+    for (name, raw) in given {
+        let key = format!("listeners.{name}");
+        let unit = app.socket_unit(&name);
+        if private.contains(&unit) {
+            let problem = format!("its socket would be {unit}, which is a slot's private socket");
+            return Err(ManifestError::value(key, problem).with_hint("choose another name"));
+        }
+        let listener = listener(&key, name, raw)?;
+        if let Some(other) = listeners.iter().find(|l| l.address.overlaps(&listener.address)) {
+            let problem = format!(
+                "{} cannot be listened on beside {} of listeners.{}",
+                listener.address, other.address, other.name
+            );
+            return Err(ManifestError::value(format!("{key}.listen"), problem)
+                .with_hint("give each listener a port or path of its own"));
+        }
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn listener(key: &str, name: ListenerName, raw: manifest::Listener) -> Checked<Listener> {
+    let backlog = raw.backlog.unwrap_or(BACKLOG);
+    if backlog == 0 || backlog > i32::MAX as u32 {
+        let problem = format!("{backlog} is not between 1 and {}", i32::MAX);
+        return Err(ManifestError::value(format!("{key}.backlog"), problem)
+            .with_hint("leave it out for 4096"));
+    }
+    let access = match &raw.listen {
+        Address::Unix(_) => Some(UnixAccess {
+            mode: raw.mode.map_or(0o666, |mode| mode.0),
+            user: raw.user.map(|user| account(&format!("{key}.user"), user)).transpose()?,
+            group: raw.group.map(|group| account(&format!("{key}.group"), group)).transpose()?,
+        }),
+        Address::Tcp(address) => {
+            let given = [
+                ("mode", raw.mode.is_some()),
+                ("user", raw.user.is_some()),
+                ("group", raw.group.is_some()),
+            ];
+            if let Some((extra, _)) = given.iter().find(|(_, given)| *given) {
+                let problem = format!("{address} is TCP, which has no {extra}");
+                return Err(ManifestError::value(format!("{key}.{extra}"), problem)
+                    .with_hint("mode, user and group are for a unix path"));
+            }
+            None
+        }
+    };
+    Ok(Listener { name, address: raw.listen, backlog, access })
+}
+
+/// The `health.path` of a manifest.
+pub(crate) fn health_path(path: &str) -> Checked<()> {
+    // The path goes into a request line as it is (RFC 9112, section 3.2).
+    if path.starts_with('/') && path.chars().all(|c| c.is_ascii_graphic() && c != '#') {
+        return Ok(());
+    }
+    Err(ManifestError::value("health.path", format!("{} is not the path of a URL", shown(path)))
+        .with_hint("begin with / and write other characters than ASCII as %XX"))
+}
+
+fn health(raw: manifest::Health) -> Checked<Health> {
+    health_path(&raw.path)?;
+    if raw.path == "/-" || raw.path.starts_with("/-/") {
+        return Err(ManifestError::value("health.path", "paths below /-/ are sockact's own")
+            .with_hint("use a path that the application answers, such as /health"));
+    }
+    Ok(Health {
+        path: raw.path,
+        interval: positive("health.interval", raw.interval)?,
+        timeout: positive("health.timeout", raw.timeout)?,
+    })
+}
+
+fn swap(raw: &manifest::Swap) -> Checked<Swap> {
+    let (stable, deadline) = (raw.stable.0, positive("swap.deadline", raw.deadline)?);
+    if stable >= deadline {
+        let problem = format!(
+            "{} is not shorter than swap.deadline, {}",
+            short_duration(stable),
+            short_duration(deadline)
+        );
+        return Err(ManifestError::value("swap.stable", problem)
+            .with_hint("no release could ever be proven in time"));
+    }
+    let drain = positive("swap.drain", raw.drain)?;
+    Ok(Swap { stable, deadline, watch: raw.watch.0, drain })
+}
+
+fn positive(key: &str, span: Span) -> Checked<Duration> {
+    if span.0.is_zero() {
+        return Err(ManifestError::value(key, "must be longer than 0").with_hint("such as \"10s\""));
+    }
+    Ok(span.0)
+}
+
+fn keep(given: u32) -> Checked<usize> {
+    // Two: the live release and the one to return to.
+    if (2..=1000).contains(&given) {
+        return Ok(given as usize);
+    }
+    Err(ManifestError::value("release.keep", format!("{given} is not between 2 and 1000"))
+        .with_hint("the live release and the one before must stay"))
+}
