@@ -1,1 +1,24 @@
-//! sockctl
+//! Deploys a release into the idle slot of an application, proves it, and moves users over without losing a request.
+//!
+//! The way of a deploy through this crate: [`release::stage`] gives the release its name; [`plan::Desired`] is the wish;
+//! [`world::World`] is what is there; [`plan::next`] names the next step, and [`deploy::Deploy`] does it, until nothing is left.
+//! Nothing else decides, and nothing is remembered that systemd or the file system already holds.
+
+pub mod admin;
+pub mod cli;
+pub mod commands;
+pub mod deploy;
+pub mod error;
+pub mod files;
+pub mod history;
+pub mod lock;
+pub mod plan;
+pub mod probe;
+pub mod release;
+pub mod report;
+pub mod signals;
+pub mod sockets;
+pub mod status;
+pub mod systemd;
+pub mod why;
+pub mod world;

@@ -1,0 +1,187 @@
+//! Questions to a slot, over its admin socket: HTTP/1.1 on a unix socket that only this slot can answer.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixStream;
+
+/// The most that is read of an answer, in bytes. A health answer says what it has to say in less.
+pub const ANSWER_LIMIT: usize = 64 * 1024;
+
+/// What a slot says of itself at `GET /-/status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Process that serves.
+    pub pid: u32,
+    /// `serving` or `draining`.
+    pub state: String,
+    /// Share of accepts it takes, 0 to 1.
+    pub gate: f64,
+    /// Connections open now.
+    pub connections: u64,
+    /// Requests being answered now.
+    pub in_flight: u64,
+    /// Connections accepted since its start.
+    pub accepted: u64,
+    /// Requests since its start.
+    pub requests: u64,
+}
+
+/// Why a slot gave no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// Nobody listens, or the connection broke.
+    #[error("{}: {source}", socket.display())]
+    Connect {
+        /// The admin socket.
+        socket: PathBuf,
+        /// What the kernel answered.
+        source: io::Error,
+    },
+    /// It spoke no HTTP, or more of it than is read.
+    #[error("{path}: no usable HTTP answer: {reason}")]
+    Http {
+        /// The path that was asked.
+        path: String,
+        /// What was wrong.
+        reason: String,
+    },
+    /// It did not answer in time.
+    #[error("{path}: no answer within {} ms", within.as_millis())]
+    Timeout {
+        /// The path that was asked.
+        path: String,
+        /// How long was waited.
+        within: Duration,
+    },
+    /// It answered with another status than a success.
+    #[error("{path} answered {status}{}", quoted(body))]
+    Status {
+        /// The path that was asked.
+        path: String,
+        /// The HTTP status.
+        status: StatusCode,
+        /// The beginning of the body.
+        body: String,
+    },
+}
+
+fn quoted(body: &str) -> String {
+    let line = body.lines().next().unwrap_or_default().trim();
+    if line.is_empty() {
+        return String::new();
+    }
+    format!(": {}", line.chars().take(200).collect::<String>().escape_debug())
+}
+
+/// A slot's admin socket.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    socket: PathBuf,
+}
+
+impl Admin {
+    /// The admin socket at this path. Nothing is opened yet.
+    pub fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// `GET /-/status`.
+    ///
+    /// # Errors
+    /// When nobody answers, or something that does not know the question does.
+    pub async fn status(&self) -> Result<Status, AdminError> {
+        let body = self.ask(Method::GET, "/-/status", Bytes::new(), OWN_LIMIT).await?;
+        parse("/-/status", &body)
+    }
+
+    /// Sets the share of accepts that the slot takes, 0 to 1. When this returns, the gate is in force.
+    ///
+    /// # Errors
+    /// When the slot does not answer, or refuses.
+    pub async fn set_gate(&self, share: f64) -> Result<Status, AdminError> {
+        let wish = serde_json::json!({ "share": share }).to_string();
+        let body = self.ask(Method::PUT, "/-/gate", wish.into(), OWN_LIMIT).await?;
+        parse("/-/gate", &body)
+    }
+
+    /// A request to one of the application's own paths. 2xx and 3xx are healthy.
+    ///
+    /// # Errors
+    /// What came instead of a healthy answer.
+    pub async fn health(&self, path: &str, within: Duration) -> Result<(), AdminError> {
+        self.ask(Method::GET, path, Bytes::new(), within).await.map(drop)
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<Bytes, AdminError> {
+        let (status, body) =
+            tokio::time::timeout(within, exchange(&self.socket, method, path, body))
+                .await
+                .map_err(|_| AdminError::Timeout { path: path.into(), within })??;
+        if status.is_success() || status.is_redirection() {
+            return Ok(body);
+        }
+        let body = String::from_utf8_lossy(&body).into_owned();
+        Err(AdminError::Status { path: path.into(), status, body })
+    }
+}
+
+/// Status and gate are answered from memory: a slot that needs longer than this is stuck.
+const OWN_LIMIT: Duration = Duration::from_secs(5);
+
+async fn exchange(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes), AdminError> {
+    let http = |reason: &dyn std::fmt::Display| AdminError::Http {
+        path: path.into(),
+        reason: reason.to_string(),
+    };
+    let stream = UnixStream::connect(socket)
+        .await
+        .map_err(|source| AdminError::Connect { socket: socket.into(), source })?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|e| http(&e))?;
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "sockact")
+        .header("user-agent", "sockctl")
+        .header("connection", "close")
+        .body(Full::new(body))
+        .map_err(|e| http(&e))?;
+    let talk = async {
+        let answer = sender.send_request(request).await.map_err(|e| http(&e))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await;
+        Ok((status, body.map_err(|e| http(&e))?.to_bytes()))
+    };
+    tokio::pin!(talk);
+    tokio::pin!(connection);
+    tokio::select! {
+        // A finished connection may have left the answer in the channel, so the talk is asked first and last.
+        biased;
+        result = &mut talk => result,
+        _ = &mut connection => talk.await,
+    }
+}
+
+fn parse(path: &str, body: &[u8]) -> Result<Status, AdminError> {
+    serde_json::from_slice(body)
+        .map_err(|error| AdminError::Http { path: path.into(), reason: error.to_string() })
+}

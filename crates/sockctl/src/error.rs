@@ -1,0 +1,111 @@
+//! How a command ends when it does not end well, with its exit status.
+
+use std::process::ExitCode;
+
+use crate::files::FileError;
+use crate::lock::LockError;
+use crate::release::StageError;
+use crate::sockets::SocketError;
+use crate::systemd::SystemdError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The manifest is missing or wrong.
+    #[error(transparent)]
+    Manifest(#[from] sockgen::ManifestError),
+    /// The release could not be staged.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// systemd did not do what was asked, and nothing was changed.
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
+    /// A file of ours could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Somebody else deploys.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The machine is not in a state in which this can be done safely.
+    #[error("refused: {what}")]
+    Refused {
+        /// What was found.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// PID 1 does not hold the sockets.
+    #[error("refused: {0}")]
+    Sockets(#[from] SocketError),
+    /// The new slot was given up.
+    #[error("{app}: {attempt} was given up: {reason}\n{consequence}{}", last_words(log))]
+    GivenUp {
+        /// The application.
+        app: String,
+        /// What was tried.
+        attempt: String,
+        /// Why it was given up.
+        reason: String,
+        /// What serves now.
+        consequence: String,
+        /// Whether an old release serves.
+        rolled_back: bool,
+        /// The last lines that the release itself wrote.
+        log: Vec<String>,
+    },
+    /// It stopped in the middle.
+    #[error("{app}: half done: {reason}")]
+    HalfDone {
+        /// The application.
+        app: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+fn last_words(log: &[String]) -> String {
+    if log.is_empty() {
+        return String::new();
+    }
+    let lines: String = log.iter().map(|line| format!("\n  | {line}")).collect();
+    format!("\nthe last lines of its log:{lines}")
+}
+
+impl Error {
+    /// The exit status that scripts can rely on.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::GivenUp { rolled_back: true, .. } => 3,
+            Self::Refused { .. } | Self::Sockets(_) => 4,
+            Self::Lock(LockError::Held { .. }) => 5,
+            Self::HalfDone { .. } => 6,
+            _ => 1,
+        }
+    }
+
+    /// [`Error::status`] for `main`.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.status())
+    }
+
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Manifest(error) => error.hint(),
+            Self::Stage(error) => error.hint(),
+            Self::Systemd(error) => error.hint().map(Into::into),
+            Self::File(error) | Self::Lock(LockError::File(error)) => error.hint().map(Into::into),
+            Self::Lock(LockError::Held { .. }) => {
+                Some("the lock goes when that process ends; then run this again".into())
+            }
+            Self::Refused { hint, .. } => Some(hint.clone()),
+            Self::Sockets(SocketError::Proc { .. }) => Some("run it as root: `sudo sockctl …`".into()),
+            Self::Sockets(_) => Some(
+                "`systemctl status` of the socket says what happened to it; while a slot still holds the old socket, do not stop that slot"
+                    .into(),
+            ),
+            Self::GivenUp { .. } => None,
+            Self::HalfDone { app, .. } => Some(format!("run `sockctl resume {app}`")),
+        }
+    }
+}

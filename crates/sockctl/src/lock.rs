@@ -1,0 +1,123 @@
+//! One deploy of an application at a time: flock(2), so that the lock dies with its holder.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::files::{self, FileError};
+
+/// Who holds the lock, as it wrote itself down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its process.
+    pub pid: u32,
+    /// Its user, by name where there is one.
+    pub user: String,
+    /// When it took the lock.
+    pub since: Timestamp,
+    /// What it was called as.
+    pub command: String,
+}
+
+impl Holder {
+    fn this(command: &str) -> Self {
+        Self {
+            pid: std::process::id(),
+            user: user(),
+            since: Timestamp::now(),
+            command: command.into(),
+        }
+    }
+}
+
+/// The person at work, by name where the environment has one: whoever used sudo is the one to ask, not root.
+pub fn user() -> String {
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
+/// Why the lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else has it.
+    #[error("another sockctl is at work on this application: {}", named(holder.as_ref()))]
+    Held {
+        /// Who; `None` when it has not yet written itself down.
+        holder: Option<Holder>,
+    },
+    /// The lock file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+fn named(holder: Option<&Holder>) -> String {
+    match holder {
+        Some(Holder { pid, user, since, command }) => {
+            format!("pid {pid}, {user}, since {since:.0}: {command}")
+        }
+        None => "it has just begun".into(),
+    }
+}
+
+/// The lock, held until this value is dropped or the process ends, however it ends.
+#[derive(Debug)]
+#[must_use]
+pub struct Lock {
+    _file: File,
+}
+
+/// Takes the lock, or says who has it. Does not wait.
+///
+/// # Errors
+/// [`LockError::Held`] names the holder; [`LockError::File`] when the file cannot be opened.
+pub fn take(path: &Path, command: &str) -> Result<Lock, LockError> {
+    files::directory(path.parent().unwrap_or(Path::new("/")))?;
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(FileError::of("open", path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let _ = file.read_to_string(&mut text);
+            return Err(LockError::Held { holder: serde_json::from_str(&text).ok() });
+        }
+        Err(TryLockError::Error(error)) => return Err(FileError::of("lock", path)(error).into()),
+    }
+    let line = serde_json::to_string(&Holder::this(command)).unwrap_or_default();
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(line.as_bytes()))
+        .map_err(FileError::of("write", path))?;
+    Ok(Lock { _file: file })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_learns_who_has_it_and_a_dropped_lock_is_free() -> Result<(), LockError> {
+        let home = tempfile::tempdir().expect("a directory for the test");
+        let path = home.path().join("run/lock");
+        let first = take(&path, "sockctl deploy shop")?;
+        match take(&path, "sockctl rollback shop") {
+            Err(LockError::Held { holder: Some(holder) }) => {
+                assert_eq!(holder.pid, std::process::id());
+                assert_eq!(holder.command, "sockctl deploy shop");
+            }
+            other => panic!("the lock was given out twice: {other:?}"),
+        }
+        drop(first);
+        take(&path, "sockctl resume shop").map(drop)
+    }
+}

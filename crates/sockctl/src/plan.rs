@@ -1,0 +1,310 @@
+//! What to do next: a pure function of what is wanted and what is there.
+//!
+//! [`next`] is asked, one [`Step`] is done, the world is observed again, and so on until [`Next::Done`]. A controller that was
+//! killed leaves the world in some state between two steps; `sockctl resume` calls the same function on what it finds. So there is no
+//! second code path for recovery, and a dry run prints what a deploy would do.
+//!
+//! This module imports neither tokio nor zbus nor the file system.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sockgen::SlotName;
+
+use crate::release::ReleaseId;
+
+/// One run of a slot's service, as systemd names it: 32 hex digits, new at every start (systemd.exec(5), `$INVOCATION_ID`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invocation(pub String);
+
+/// What a person asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Command {
+    /// A new release.
+    Deploy,
+    /// The same release, or the same absolute program, in a new process.
+    Restart,
+    /// An earlier release.
+    Rollback,
+}
+
+impl Command {
+    /// The subcommand as typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deploy => "deploy",
+            Self::Restart => "restart",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// The wish, written down before the first step that changes a slot and removed after the last one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    /// Format of this record.
+    pub version: u32,
+    /// What was asked.
+    pub command: Command,
+    /// The release that is to serve; `None` for a program that the administrator installs.
+    pub release: Option<ReleaseId>,
+    /// The slot it goes into.
+    pub into: SlotName,
+    /// The slot that was live when the deploy began; `None` for the first deploy.
+    pub from: Option<SlotName>,
+    /// The run that occupied `into` when the deploy began: it is not the one that this deploy starts.
+    pub stale: Option<Invocation>,
+    /// Why the new slot was given up. Once set, the plan leads back to `from`.
+    pub failed: Option<String>,
+    /// When it was asked, seconds since the epoch.
+    pub since: i64,
+}
+
+/// systemd's word for the state of a unit (org.freedesktop.systemd1(5), `ActiveState`), as far as the plan needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Active {
+    /// Nothing runs.
+    #[default]
+    Inactive,
+    /// Starting, or waiting to be restarted.
+    Activating,
+    /// It said `READY=1`.
+    Active,
+    /// Stopping: it drains.
+    Deactivating,
+    /// It ended badly and is not restarted.
+    Failed,
+}
+
+impl Active {
+    /// Whether a process of the slot runs or may soon run.
+    pub fn runs(self) -> bool {
+        matches!(self, Self::Activating | Self::Active | Self::Deactivating)
+    }
+}
+
+/// What is there of one slot.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct SlotState {
+    /// The unit's state.
+    pub active: Active,
+    /// The present run, when there is one.
+    pub invocation: Option<Invocation>,
+    /// The release that the slot's link points to.
+    pub release: Option<ReleaseId>,
+    /// Whether the slot's environment file says to start with a closed gate.
+    pub held: bool,
+    /// The share of accepts it takes now, 0 to 1; `None` when its admin socket gives no answer.
+    pub gate: Option<f64>,
+}
+
+impl SlotState {
+    fn closed(&self) -> bool {
+        self.held && (self.gate.unwrap_or(0.0) == 0.0)
+    }
+}
+
+/// What is there, as far as the plan needs it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Observed {
+    /// The slot that the alias on disk points to: the live one.
+    pub live: Option<SlotName>,
+    /// The slot that systemd's memory takes the alias for; `None` while nobody has loaded it.
+    pub loaded: Option<SlotName>,
+    /// Every slot of the application.
+    pub slots: BTreeMap<SlotName, SlotState>,
+    /// The run that this controller has seen hold its health for the stable time.
+    pub verified: Option<Invocation>,
+    /// Whether this controller has watched the new slot after the swap for as long as asked.
+    pub watched: bool,
+}
+
+impl Observed {
+    fn slot(&self, name: &SlotName) -> SlotState {
+        self.slots.get(name).cloned().unwrap_or_default()
+    }
+
+    fn alias_is(&self, slot: &SlotName) -> bool {
+        self.live.as_ref() == Some(slot) && self.loaded.as_ref().is_none_or(|s| s == slot)
+    }
+}
+
+macro_rules! steps {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// One change of the world. Each can be repeated: done twice, it is as if done once.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Step { $($(#[$doc])* $variant,)* }
+
+        impl Step {
+            /// Every step there is, in the order in which a deploy meets them, the way back last.
+            pub const ALL: &[Step] = &[$(Step::$variant,)*];
+
+            /// The word that stands for it in output, history and `--pause-after`.
+            pub fn name(self) -> &'static str {
+                match self { $(Step::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+steps! {
+    /// Stop what still runs in the slot that the new release goes into.
+    Clear = "clear",
+    /// Point the slot's link at the release.
+    Link = "link",
+    /// Write the environment file that makes the slot start with a closed gate.
+    Hold = "hold",
+    /// Start the new slot and wait for its `READY=1`.
+    Start = "start",
+    /// Ask the new slot for its health until it held for the stable time.
+    Probe = "probe",
+    /// Re-point the alias to the new slot: the commit.
+    Commit = "commit",
+    /// Open the new slot's gate.
+    Open = "open",
+    /// Close the old slot's gate: it is a warm standby now.
+    Close = "close",
+    /// Watch the new slot under users' traffic.
+    Watch = "watch",
+    /// Stop the old slot: it drains.
+    Retire = "retire",
+    /// Way back: open the old slot's gate.
+    Reopen = "reopen",
+    /// Way back: start the old slot, when it does not run any more.
+    Revive = "revive",
+    /// Way back: re-point the alias to the old slot.
+    Return = "return",
+    /// Way back from a first deploy: take the alias away, connections wait again.
+    Disable = "disable",
+    /// Way back: stop the new slot.
+    Withdraw = "withdraw",
+    /// Write the history, drop old releases, forget the wish.
+    Record = "record",
+}
+
+/// How a deploy ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The wanted release is live.
+    Live,
+    /// The new slot was given up for this reason; the old one serves.
+    RolledBack(String),
+    /// A first deploy was given up for this reason: nothing is deployed, connections wait.
+    Undone(String),
+}
+
+/// The answer of [`next`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Do this, then observe and ask again.
+    Do(Step),
+    /// Nothing is left but [`Step::Record`].
+    Done(Outcome),
+}
+
+/// The next step from what is there to what is wanted.
+///
+/// # Example
+/// ```
+/// use sockctl::plan::{next, Command, Desired, Next, Observed, Step};
+///
+/// let first = Desired {
+///     version: 1,
+///     command: Command::Deploy,
+///     release: Some("0123456789abcdef".parse()?),
+///     into: "blue".parse()?,
+///     from: None,
+///     stale: None,
+///     failed: None,
+///     since: 0,
+/// };
+/// assert_eq!(next(&first, &Observed::default()), Next::Do(Step::Link));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn next(desired: &Desired, observed: &Observed) -> Next {
+    match &desired.failed {
+        None => forward(desired, observed),
+        Some(reason) => back(desired, observed, reason),
+    }
+}
+
+fn forward(desired: &Desired, observed: &Observed) -> Next {
+    if observed.alias_is(&desired.into) {
+        swap(desired, observed)
+    } else {
+        prove(desired, observed)
+    }
+}
+
+/// Before the commit: users meet nothing of what happens here.
+fn prove(desired: &Desired, observed: &Observed) -> Next {
+    let new = observed.slot(&desired.into);
+    let old = desired.from.as_ref().map(|slot| observed.slot(slot)).unwrap_or_default();
+    if old.held || old.gate == Some(0.0) {
+        // Somebody closed the live slot: it has to accept before anything happens to the other one.
+        return Next::Do(Step::Reopen);
+    }
+    let wanted = new.release == desired.release;
+    let fresh = new.active == Active::Active && new.invocation != desired.stale;
+    Next::Do(if new.active.runs() && !(fresh && wanted && new.closed()) {
+        // Whatever runs there is not what this deploy started, or it is no longer behind a closed gate.
+        Step::Clear
+    } else if !wanted {
+        Step::Link
+    } else if !new.held {
+        Step::Hold
+    } else if !new.active.runs() {
+        Step::Start
+    } else if new.invocation != observed.verified {
+        Step::Probe
+    } else {
+        Step::Commit
+    })
+}
+
+/// After the commit: at every moment at least one of the two slots accepts.
+fn swap(desired: &Desired, observed: &Observed) -> Next {
+    let new = observed.slot(&desired.into);
+    // A slot that gives no answer is opened again: that fails when it is dead, before the old one is closed.
+    if new.held || new.gate.unwrap_or(0.0) == 0.0 {
+        return Next::Do(Step::Open);
+    }
+    let old = desired.from.as_ref().map(|slot| observed.slot(slot));
+    if old.as_ref().is_some_and(|old| old.active.runs() && !old.closed()) {
+        return Next::Do(Step::Close);
+    }
+    if !observed.watched {
+        return Next::Do(Step::Watch);
+    }
+    if old.is_some_and(|old| old.active.runs()) {
+        return Next::Do(Step::Retire);
+    }
+    Next::Done(Outcome::Live)
+}
+
+fn back(desired: &Desired, observed: &Observed, reason: &str) -> Next {
+    let new = observed.slot(&desired.into);
+    let Some(from) = &desired.from else {
+        return if observed.live.as_ref() == Some(&desired.into) {
+            Next::Do(Step::Disable)
+        } else if new.active != Active::Inactive {
+            Next::Do(Step::Withdraw)
+        } else {
+            Next::Done(Outcome::Undone(reason.into()))
+        };
+    };
+    let old = observed.slot(from);
+    if old.held || old.gate == Some(0.0) {
+        Next::Do(Step::Reopen)
+    } else if !old.active.runs() {
+        Next::Do(Step::Revive)
+    } else if !observed.alias_is(from) {
+        Next::Do(Step::Return)
+    } else if new.active != Active::Inactive {
+        Next::Do(Step::Withdraw)
+    } else {
+        Next::Done(Outcome::RolledBack(reason.into()))
+    }
+}

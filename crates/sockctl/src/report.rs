@@ -1,0 +1,187 @@
+//! What a person or a program reads while a deploy goes on: a line for each step as it happens.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// How output is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Lines for people.
+    Text,
+    /// One JSON object in each line.
+    Json,
+}
+
+/// Where the lines go, and the hook of `--pause-after`.
+#[derive(Debug)]
+pub struct Report {
+    format: Format,
+    pause_after: Option<String>,
+}
+
+impl Report {
+    /// Writes to standard output in this format; stops the process after the named step.
+    pub fn new(format: Format, pause_after: Option<String>) -> Self {
+        Self { format, pause_after }
+    }
+
+    /// The format asked for.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The first line: what is going to happen.
+    pub fn begin(&self, text: &str, object: Value) {
+        match self.format {
+            Format::Text => line(&text),
+            Format::Json => line(&with(object, "event", json!("begin"))),
+        }
+    }
+
+    /// Says what is waited for, and until when, before the wait.
+    pub fn waits(&self, step: &str, what: &dyn Display) {
+        match self.format {
+            Format::Text => line(&format!("  {step:<9}       …  {what}")),
+            Format::Json => {
+                line(&json!({"event": "wait", "step": step, "detail": what.to_string()}));
+            }
+        }
+    }
+
+    /// A step is done.
+    pub fn done(&self, step: &str, took: Duration, detail: &str) {
+        self.step(step, took, detail, true);
+    }
+
+    /// A step failed; what that means stands in the last line.
+    pub fn failed(&self, step: &str, took: Duration, detail: &str) {
+        self.step(step, took, detail, false);
+    }
+
+    fn step(&self, step: &str, took: Duration, detail: &str, ok: bool) {
+        match self.format {
+            Format::Text => {
+                let mark = if ok { "" } else { "FAILED: " };
+                line(&format!("  {step:<9} {:>9}  {mark}{detail}", human(took)));
+            }
+            Format::Json => line(&json!({
+                "event": "step", "step": step, "ok": ok, "detail": detail,
+                "took_us": u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+                "monotonic_us": monotonic_us(),
+            })),
+        }
+        if self.pause_after.as_deref() == Some(step) {
+            // As if somebody had pressed Ctrl-Z at the worst moment; SIGCONT goes on, SIGKILL is the crash.
+            let _ = rustix::process::kill_process(
+                rustix::process::getpid(),
+                rustix::process::Signal::STOP,
+            );
+        }
+    }
+
+    /// The last line: how it ended.
+    pub fn end(&self, text: &str, object: Value) {
+        match self.format {
+            Format::Text => line(&text),
+            Format::Json => line(&with(object, "event", json!("end"))),
+        }
+    }
+}
+
+fn with(mut object: Value, key: &str, value: Value) -> Value {
+    object[key] = value;
+    object
+}
+
+/// A reader that went away must not end a deploy half-way, so an error of the write is none of ours.
+fn line(text: &dyn Display) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// CLOCK_MONOTONIC in microseconds: comparable with what other processes of this boot measure.
+fn monotonic_us() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1000
+}
+
+/// A time for people: `0.3 ms`, `12 ms`, `4.2 s`, `5 min 3 s`.
+pub fn human(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 0.01 {
+        format!("{:.1} ms", seconds * 1e3)
+    } else if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1e3)
+    } else if seconds < 120.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{} min {} s", time.as_secs() / 60, time.as_secs() % 60)
+    }
+}
+
+/// Where the time of a deploy went: what was waited for on the manifest's or the release's account, and the rest, which is ours.
+#[derive(Debug)]
+pub struct Account {
+    began: Instant,
+    waited: Duration,
+}
+
+impl Account {
+    /// Starts to count.
+    pub fn begin() -> Self {
+        Self { began: Instant::now(), waited: Duration::ZERO }
+    }
+
+    /// Time that the release's start, the stable time, the watch or the drain took.
+    pub fn waited(&mut self, time: Duration) {
+        self.waited += time;
+    }
+
+    /// All of it.
+    pub fn total(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// What sockctl itself needed.
+    pub fn own(&self) -> Duration {
+        self.total().saturating_sub(self.waited)
+    }
+}
+
+/// The most memory this process has had resident, in KiB: `VmHWM` of proc(5).
+///
+/// Not `ru_maxrss` of getrusage(2), which begins with what the parent had before the exec.
+pub fn peak_memory_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok()
+        })
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_short() {
+        let text = |ms| human(Duration::from_millis(ms));
+        assert_eq!(
+            [text(3), text(42), text(4200), text(303_000)],
+            ["3.0 ms", "42 ms", "4.2 s", "5 min 3 s"]
+        );
+    }
+
+    #[test]
+    fn waiting_is_not_ours() {
+        let mut account = Account::begin();
+        account.waited(Duration::from_secs(9));
+        assert_eq!(account.own(), Duration::ZERO);
+        assert!(peak_memory_kib() > 100);
+    }
+}

@@ -1,0 +1,189 @@
+//! Whether PID 1 still holds every public socket.
+//!
+//! The state of a `.socket` unit does not prove it: after a changed or deleted unit file and a reload it still shows
+//! `active (running)` while systemd has closed the descriptor. What counts is that the inode that listens on the address is among
+//! the descriptors of PID 1 (proc(5)).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use sockgen::{Address, App, ListenerName};
+
+/// An inode of a socket, as in `socket:[4026]`.
+pub type Inode = u64;
+
+/// Why the sockets are not as they must be.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// The kernel's tables cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Proc {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel answered.
+        source: io::Error,
+    },
+    /// Nobody listens there, or not PID 1.
+    #[error("listener {listener}: PID 1 holds no socket that listens on {address}")]
+    Lost {
+        /// The listener.
+        listener: ListenerName,
+        /// Its address.
+        address: String,
+    },
+    /// It is another socket than before.
+    #[error("listener {listener}: the socket on {address} was replaced by another one")]
+    Replaced {
+        /// The listener.
+        listener: ListenerName,
+        /// Its address.
+        address: String,
+    },
+}
+
+/// The sockets of an application that PID 1 holds, by listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held(BTreeMap<ListenerName, Inode>);
+
+impl Held {
+    /// Looks at the kernel's tables now.
+    ///
+    /// # Errors
+    /// [`SocketError::Lost`] names the first listener whose socket PID 1 does not hold.
+    pub fn look(app: &App) -> Result<Self, SocketError> {
+        let ours = descriptors_of_pid_1()?;
+        let mut held = BTreeMap::new();
+        for listener in app.listeners() {
+            let inode = listening(&listener.address)?.into_iter().find(|i| ours.contains(i));
+            let inode = inode.ok_or_else(|| SocketError::Lost {
+                listener: listener.name.clone(),
+                address: listener.address.to_string(),
+            })?;
+            held.insert(listener.name.clone(), inode);
+        }
+        Ok(Self(held))
+    }
+
+    /// Whether these are the sockets of `before`; a listener that is new is fine.
+    ///
+    /// # Errors
+    /// [`SocketError::Replaced`] names the first that is not.
+    pub fn same_as(&self, before: &Self, app: &App) -> Result<(), SocketError> {
+        for listener in app.listeners() {
+            let (now, then) = (self.0.get(&listener.name), before.0.get(&listener.name));
+            if then.is_some() && now != then {
+                return Err(SocketError::Replaced {
+                    listener: listener.name.clone(),
+                    address: listener.address.to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Each listener with its inode.
+    pub fn iter(&self) -> impl Iterator<Item = (&ListenerName, Inode)> {
+        self.0.iter().map(|(name, inode)| (name, *inode))
+    }
+}
+
+fn descriptors_of_pid_1() -> Result<BTreeSet<Inode>, SocketError> {
+    let path = PathBuf::from("/proc/1/fd");
+    let entries =
+        fs::read_dir(&path).map_err(|source| SocketError::Proc { path: path.clone(), source })?;
+    Ok(entries
+        .flatten()
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .filter_map(|target| {
+            target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+        })
+        .collect())
+}
+
+/// The inodes that listen on the address, in this network namespace.
+fn listening(address: &Address) -> Result<Vec<Inode>, SocketError> {
+    let (table, parse): (&str, &dyn Fn(&str) -> Option<Inode>) = match address {
+        Address::Tcp(SocketAddr::V4(_)) => ("/proc/net/tcp", &|line| tcp_line(line, address)),
+        Address::Tcp(SocketAddr::V6(_)) => ("/proc/net/tcp6", &|line| tcp_line(line, address)),
+        Address::Unix(_) => ("/proc/net/unix", &|line| unix_line(line, address)),
+    };
+    let text = fs::read_to_string(table)
+        .map_err(|source| SocketError::Proc { path: table.into(), source })?;
+    Ok(text.lines().skip(1).filter_map(parse).collect())
+}
+
+/// `sl local_address rem_address st …`, the state 0A is LISTEN, the tenth field is the inode (proc(5)).
+fn tcp_line(line: &str, address: &Address) -> Option<Inode> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let (ip, port) = fields.get(1)?.split_once(':')?;
+    let local = SocketAddr::new(hex_ip(ip)?, u16::from_str_radix(port, 16).ok()?);
+    let listens = *fields.get(3)? == "0A";
+    let here = matches!(address, Address::Tcp(wanted) if *wanted == local);
+    (listens && here).then(|| fields.get(9)?.parse().ok())?
+}
+
+/// Each group of eight digits is a 32-bit word in the machine's byte order.
+fn hex_ip(text: &str) -> Option<IpAddr> {
+    let mut bytes = Vec::with_capacity(16);
+    for at in (0..text.len()).step_by(8) {
+        let word = u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?;
+        bytes.extend(word.to_ne_bytes());
+    }
+    match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok().map(|b| Ipv4Addr::from(b).into()),
+        _ => <[u8; 16]>::try_from(bytes).ok().map(|b| Ipv6Addr::from(b).into()),
+    }
+}
+
+/// `Num RefCount Protocol Flags Type St Inode Path`; the flag 0x10000 is `SO_ACCEPTCON` (proc(5)).
+fn unix_line(line: &str, address: &Address) -> Option<Inode> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let flags = u32::from_str_radix(fields.get(3)?, 16).ok()?;
+    let here = matches!(address, Address::Unix(path) if path.to_str() == fields.get(7).copied());
+    (flags & 0x10000 != 0 && here).then(|| fields.get(6)?.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    fn inode_of(socket: impl AsFd) -> Inode {
+        rustix::fs::fstat(socket).expect("fstat of an open socket").st_ino
+    }
+
+    #[track_caller]
+    fn check(address: &str) {
+        let Ok(socket) = TcpListener::bind(address) else { panic!("cannot bind {address}") };
+        let address = Address::Tcp(socket.local_addr().expect("a bound socket has an address"));
+        assert_eq!(listening(&address).expect("/proc is there"), [inode_of(&socket)]);
+        drop(socket);
+        assert_eq!(listening(&address).expect("/proc is there"), []);
+    }
+
+    #[test]
+    fn finds_ipv4() {
+        check("127.0.0.1:0");
+    }
+
+    #[test]
+    fn finds_ipv6() {
+        check("[::1]:0");
+    }
+
+    #[test]
+    fn finds_unix() {
+        let home = tempfile::tempdir().expect("a directory for the test");
+        let path = home.path().join("api.sock");
+        let socket =
+            std::os::unix::net::UnixListener::bind(&path).expect("bind in a fresh directory");
+        let inodes = listening(&Address::Unix(path)).expect("/proc is there");
+        // The table gives the inode of the socket, fstat(2) that of the same socket.
+        assert_eq!(inodes, [inode_of(&socket)]);
+    }
+}

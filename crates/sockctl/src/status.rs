@@ -1,0 +1,129 @@
+//! `sockctl status`: what is live, what each slot does, and whether PID 1 holds the sockets.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sockgen::App;
+
+use crate::error::Error;
+use crate::history;
+use crate::plan::Active;
+use crate::report::Format;
+use crate::sockets::Held;
+use crate::systemd::Systemd;
+use crate::world::{Slot, World};
+
+/// Looks and says what it saw.
+///
+/// # Errors
+/// When systemd gives no answer.
+pub async fn status(app: &App, format: Format) -> Result<String, Error> {
+    let systemd = Systemd::connect().await?;
+    let world = World::look(app, &systemd).await?;
+    let held = Held::look(app);
+    let unfinished = history::remembered(app)?;
+    if format == Format::Json {
+        let value = json!({
+            "version": 1,
+            "app": app.name().as_ref(),
+            "live": world.live.as_ref().map(AsRef::as_ref),
+            "slots": world.slots.iter().map(|slot| slot_json(slot, &world)).collect::<Vec<_>>(),
+            "listeners": listeners_json(app, held.as_ref().ok()),
+            "unfinished": unfinished,
+        });
+        return Ok(format!("{value:#}\n"));
+    }
+    let mut text = String::new();
+    let live = match &world.live {
+        Some(slot) => format!("{slot} is live"),
+        None => "nothing is deployed yet".into(),
+    };
+    let _ = writeln!(text, "{}: {live}", app.name());
+    for slot in &world.slots {
+        let _ = writeln!(text, "  {}", slot_line(slot, &world));
+    }
+    for listener in app.listeners() {
+        let (name, address) = (&listener.name, &listener.address);
+        let state = match &held {
+            Ok(held) => held
+                .iter()
+                .find(|(held, _)| *held == name)
+                .map_or("not held".into(), |(_, inode)| format!("held by PID 1, inode {inode}")),
+            Err(error) => error.to_string(),
+        };
+        let _ = writeln!(text, "  listener {name:<8} {address}  {state}");
+    }
+    if let Some(wish) = unfinished {
+        let _ = writeln!(
+            text,
+            "  {} into {} is not finished; unless one is running: `sockctl resume {}`",
+            wish.command.name(),
+            wish.into,
+            app.name()
+        );
+    }
+    Ok(text)
+}
+
+fn role(slot: &Slot, world: &World) -> &'static str {
+    match (world.live.as_ref() == Some(&slot.name), slot.unit.active) {
+        (true, Active::Active) => "live",
+        (true, _) => "live, not running",
+        (false, Active::Inactive | Active::Failed) => "idle",
+        (false, _) if slot.status.as_ref().is_some_and(|s| s.gate == 0.0) => "standby",
+        (false, _) => "runs",
+    }
+}
+
+fn slot_line(slot: &Slot, world: &World) -> String {
+    let release = slot.release.as_ref().map_or("-".into(), ToString::to_string);
+    let mut line =
+        format!("{:<8} {:<18} {release:<16}  {}", slot.name, role(slot, world), slot.unit.sub);
+    if slot.unit.active == Active::Active {
+        if let Ok(since) = Timestamp::from_microsecond(slot.unit.since.try_into().unwrap_or(0)) {
+            let _ = write!(line, " since {since:.0}");
+        }
+        match &slot.status {
+            Some(status) => {
+                let _ = write!(
+                    line,
+                    ", pid {}, gate {}, {} connections, {} requests in flight",
+                    status.pid, status.gate, status.connections, status.in_flight
+                );
+            }
+            None => line.push_str(", gives no answer on its admin socket"),
+        }
+    }
+    line
+}
+
+fn slot_json(slot: &Slot, world: &World) -> Value {
+    json!({
+        "slot": slot.name.as_ref(),
+        "role": role(slot, world),
+        "release": slot.release,
+        "active": slot.unit.active,
+        "sub": slot.unit.sub,
+        "since_us": slot.unit.since,
+        "invocation": slot.unit.invocation,
+        "starts_closed": slot.held,
+        "status": slot.status,
+    })
+}
+
+fn listeners_json(app: &App, held: Option<&Held>) -> Vec<Value> {
+    app.listeners()
+        .iter()
+        .map(|listener| {
+            let inode = held
+                .and_then(|held| held.iter().find(|(name, _)| **name == listener.name))
+                .map(|(_, inode)| inode);
+            json!({
+                "listener": listener.name.as_ref(),
+                "address": listener.address.to_string(),
+                "inode": inode,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,428 @@
+//! systemd over D-Bus: the few methods that a deploy needs (org.freedesktop.systemd1(5)).
+//!
+//! Every call may meet a `systemctl daemon-reexec`: PID 1 leaves the bus for a moment and comes back. All calls made here can be
+//! repeated without harm, so they are, until [`PATIENCE`] is over.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use serde::Serialize;
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Variant, proxy};
+
+use crate::plan::{Active, Invocation};
+use crate::why::Ending;
+
+/// How long a call is repeated while PID 1 is not on the bus.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+#[proxy(
+    interface = "org.freedesktop.systemd1.Manager",
+    default_service = "org.freedesktop.systemd1",
+    default_path = "/org/freedesktop/systemd1"
+)]
+trait Manager {
+    fn subscribe(&self) -> zbus::Result<()>;
+    fn reload(&self) -> zbus::Result<()>;
+    fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
+    fn get_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
+    fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
+    fn enable_unit_files(
+        &self,
+        files: &[&str],
+        runtime: bool,
+        force: bool,
+    ) -> zbus::Result<(bool, Vec<(String, String, String)>)>;
+    fn disable_unit_files(
+        &self,
+        files: &[&str],
+        runtime: bool,
+    ) -> zbus::Result<Vec<(String, String, String)>>;
+
+    #[zbus(signal)]
+    fn job_removed(
+        &self,
+        id: u32,
+        job: OwnedObjectPath,
+        unit: String,
+        result: String,
+    ) -> zbus::Result<()>;
+}
+
+/// Why systemd did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemdError {
+    /// There is no bus.
+    #[error("cannot reach systemd: no answer on the system D-Bus: {0}")]
+    Bus(#[source] zbus::Error),
+    /// A call was refused.
+    #[error("systemd refused {call} {unit}: {source}")]
+    Call {
+        /// The method.
+        call: &'static str,
+        /// What it was called for.
+        unit: String,
+        /// The answer.
+        source: zbus::Error,
+    },
+    /// A job ended otherwise than `done`.
+    #[error("{unit}: the {verb} job ended as `{result}`")]
+    Job {
+        /// Start or stop.
+        verb: &'static str,
+        /// The unit.
+        unit: String,
+        /// systemd's word for the job's end.
+        result: String,
+    },
+    /// A job did not end in time.
+    #[error("{unit}: no end of the {verb} job within {} s", within.as_secs())]
+    Timeout {
+        /// Start or stop.
+        verb: &'static str,
+        /// The unit.
+        unit: String,
+        /// How long was waited.
+        within: Duration,
+    },
+}
+
+impl SystemdError {
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Bus(_) => Some(
+                "sockctl needs a machine booted with systemd and a running dbus: `systemctl status dbus.socket`; as a plain user, use sudo",
+            ),
+            Self::Call { source, .. } if denied(source) => Some("run it as root: `sudo sockctl …`"),
+            _ => None,
+        }
+    }
+}
+
+fn error_name(error: &zbus::Error) -> Option<&str> {
+    match error {
+        zbus::Error::MethodError(name, _, _) => Some(name.as_str()),
+        _ => None,
+    }
+}
+
+fn denied(error: &zbus::Error) -> bool {
+    matches!(
+        error_name(error),
+        Some(
+            "org.freedesktop.DBus.Error.AccessDenied"
+                | "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
+        )
+    )
+}
+
+/// PID 1 is away from the bus: it re-executes itself.
+fn away(error: &zbus::Error) -> bool {
+    matches!(
+        error_name(error),
+        Some(
+            "org.freedesktop.DBus.Error.NoReply"
+                | "org.freedesktop.DBus.Error.ServiceUnknown"
+                | "org.freedesktop.DBus.Error.NameHasNoOwner"
+                | "org.freedesktop.DBus.Error.Disconnected"
+                | "org.freedesktop.DBus.Error.TimedOut"
+        )
+    )
+}
+
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const SERVICE: &str = "org.freedesktop.systemd1.Service";
+
+/// A connection to the system's manager.
+#[derive(Debug, Clone)]
+pub struct Systemd {
+    bus: Connection,
+    manager: ManagerProxy<'static>,
+}
+
+/// What a unit is doing, read in one call.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct UnitState {
+    /// `ActiveState`.
+    pub active: Active,
+    /// `SubState`, for people.
+    pub sub: String,
+    /// `InvocationID`; `None` when the unit never ran.
+    #[serde(skip)]
+    pub invocation: Option<Invocation>,
+    /// `LoadState`: `loaded`, `not-found`, `masked`…
+    pub load: String,
+    /// `ActiveEnterTimestamp`: microseconds since the epoch, 0 when never.
+    pub since: u64,
+    /// The unit's own name, which differs from what was asked when that is an alias.
+    #[serde(skip)]
+    pub id: String,
+    /// Whether a job is pending or running for it.
+    #[serde(skip)]
+    pub job: bool,
+}
+
+macro_rules! patient {
+    ($call:literal, $unit:expr, $do:expr) => {{
+        let began = Instant::now();
+        loop {
+            match $do.await {
+                Err(error) if away(&error) && began.elapsed() < PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(source) => {
+                    break Err(SystemdError::Call { call: $call, unit: $unit.to_string(), source });
+                }
+                Ok(value) => break Ok(value),
+            }
+        }
+    }};
+}
+
+impl Systemd {
+    /// Connects to the system bus and asks to be told the end of jobs.
+    ///
+    /// # Errors
+    /// [`SystemdError::Bus`] when there is no bus or nobody owns systemd's name on it.
+    pub async fn connect() -> Result<Self, SystemdError> {
+        let bus = Connection::system().await.map_err(SystemdError::Bus)?;
+        let manager = ManagerProxy::builder(&bus)
+            .cache_properties(zbus::proxy::CacheProperties::No)
+            .build()
+            .await
+            .map_err(SystemdError::Bus)?;
+        let systemd = Self { bus, manager };
+        patient!("Subscribe", "", systemd.manager.subscribe())?;
+        Ok(systemd)
+    }
+
+    /// Starts the unit and waits for the job's end: for a `Type=notify` service `done` is its `READY=1`.
+    ///
+    /// # Errors
+    /// When the job fails, or has not ended `within` the time given.
+    pub async fn start(&self, unit: &str, within: Duration) -> Result<(), SystemdError> {
+        self.job("start", unit, within).await
+    }
+
+    /// Stops the unit and waits for the job's end: the service has drained and is gone.
+    ///
+    /// # Errors
+    /// When the job fails, or has not ended `within` the time given.
+    pub async fn stop(&self, unit: &str, within: Duration) -> Result<(), SystemdError> {
+        self.job("stop", unit, within).await
+    }
+
+    async fn job(
+        &self,
+        verb: &'static str,
+        unit: &str,
+        within: Duration,
+    ) -> Result<(), SystemdError> {
+        let call = |source| SystemdError::Call { call: "JobRemoved", unit: unit.into(), source };
+        // The match stands before the job exists, so that its end cannot be missed.
+        let mut ends = self.manager.receive_job_removed().await.map_err(call)?;
+        let job = match verb {
+            "start" => patient!("StartUnit", unit, self.manager.start_unit(unit, "replace"))?,
+            _ => patient!("StopUnit", unit, self.manager.stop_unit(unit, "replace"))?,
+        };
+        let deadline = tokio::time::Instant::now() + within;
+        let timeout = || SystemdError::Timeout { verb, unit: unit.into(), within };
+        // A daemon-reexec swallows the signal of a job that ends meanwhile: then the unit itself says that no job is left.
+        let mut doubt = tokio::time::interval(Duration::from_millis(500));
+        doubt.tick().await;
+        loop {
+            tokio::select! {
+                end = ends.next() => {
+                    let Some(end) = end else { return Err(timeout()) };
+                    let end = end.args().map_err(call)?;
+                    if end.job == job {
+                        return finished(verb, unit, &end.result);
+                    }
+                }
+                _ = doubt.tick() => {
+                    if let Some(result) = self.settled(verb, unit).await? {
+                        return finished(verb, unit, result);
+                    }
+                }
+                () = tokio::time::sleep_until(deadline) => return Err(timeout()),
+            }
+        }
+    }
+
+    async fn settled(&self, verb: &str, unit: &str) -> Result<Option<&'static str>, SystemdError> {
+        let state = self.unit(unit).await?;
+        Ok(match (verb, state.active, state.job) {
+            (_, _, true) => None,
+            ("start", Active::Active, _) | ("stop", Active::Inactive | Active::Failed, _) => {
+                Some("done")
+            }
+            ("stop", Active::Deactivating, _) => None,
+            _ => Some("failed"),
+        })
+    }
+
+    /// Reads a unit's state; a unit that does not exist has the load state `not-found`.
+    ///
+    /// # Errors
+    /// When systemd gives no answer.
+    pub async fn unit(&self, unit: &str) -> Result<UnitState, SystemdError> {
+        let path = patient!("LoadUnit", unit, self.manager.load_unit(unit))?;
+        let all = patient!("GetAll", unit, self.properties(&path, UNIT))?;
+        let text = |name: &str| all.get(name).and_then(|v| v.downcast_ref::<&str>().ok());
+        let invocation: Vec<u8> = all
+            .get("InvocationID")
+            .and_then(|value| value.try_clone().ok()?.try_into().ok())
+            .unwrap_or_default();
+        let job = all.get("Job").and_then(|value| match &**value {
+            Variant::Structure(fields) => fields.fields().first()?.downcast_ref::<u32>().ok(),
+            _ => None,
+        });
+        Ok(UnitState {
+            active: active(text("ActiveState").unwrap_or_default()),
+            sub: text("SubState").unwrap_or_default().into(),
+            invocation: (!invocation.is_empty())
+                .then(|| Invocation(invocation.iter().map(|b| format!("{b:02x}")).collect())),
+            load: text("LoadState").unwrap_or_default().into(),
+            since: all
+                .get("ActiveEnterTimestamp")
+                .and_then(|v| v.downcast_ref::<u64>().ok())
+                .unwrap_or(0),
+            id: text("Id").unwrap_or_default().into(),
+            job: job.is_some_and(|id| id != 0),
+        })
+    }
+
+    /// How the main process of a service ended, last time it did.
+    ///
+    /// # Errors
+    /// When systemd gives no answer.
+    pub async fn ending(&self, unit: &str) -> Result<Ending, SystemdError> {
+        let path = patient!("LoadUnit", unit, self.manager.load_unit(unit))?;
+        let all = patient!("GetAll", unit, self.properties(&path, SERVICE))?;
+        let number = |name: &str| all.get(name).and_then(|v| v.downcast_ref::<i32>().ok());
+        Ok(Ending {
+            result: all
+                .get("Result")
+                .and_then(|v| v.downcast_ref::<&str>().ok())
+                .unwrap_or_default()
+                .into(),
+            code: number("ExecMainCode").unwrap_or(0),
+            status: number("ExecMainStatus").unwrap_or(0),
+        })
+    }
+
+    async fn properties(
+        &self,
+        path: &OwnedObjectPath,
+        interface: &str,
+    ) -> zbus::Result<HashMap<String, OwnedVariant>> {
+        let reply = self
+            .bus
+            .call_method(
+                Some("org.freedesktop.systemd1"),
+                path,
+                Some("org.freedesktop.DBus.Properties"),
+                "GetAll",
+                &(interface),
+            )
+            .await?;
+        reply.body().deserialize()
+    }
+
+    /// The unit that systemd's memory takes `alias` for; `None` when it has not loaded it.
+    ///
+    /// # Errors
+    /// When systemd gives no answer.
+    pub async fn behind(&self, alias: &str) -> Result<Option<String>, SystemdError> {
+        match patient!("GetUnit", alias, self.manager.get_unit(alias)) {
+            Ok(_) => Ok(Some(self.unit(alias).await?).filter(|u| u.load == "loaded").map(|u| u.id)),
+            Err(SystemdError::Call { source, .. })
+                if error_name(&source) == Some("org.freedesktop.systemd1.NoSuchUnit") =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Points the aliases of the unit's `[Install]` at it, away from whatever they pointed to: each link is replaced by a rename.
+    /// Then makes systemd read it.
+    ///
+    /// # Errors
+    /// When the link cannot be made, or the reload fails.
+    pub async fn point_alias(&self, unit: &str) -> Result<(), SystemdError> {
+        patient!("EnableUnitFiles", unit, self.manager.enable_unit_files(&[unit], false, true))?;
+        self.reload().await
+    }
+
+    /// Takes the aliases of the unit away.
+    ///
+    /// # Errors
+    /// When the link cannot be removed, or the reload fails.
+    pub async fn drop_alias(&self, unit: &str) -> Result<(), SystemdError> {
+        patient!("DisableUnitFiles", unit, self.manager.disable_unit_files(&[unit], false))?;
+        self.reload().await
+    }
+
+    /// Makes systemd read its unit files again. The call returns when it has.
+    ///
+    /// # Errors
+    /// When systemd refuses.
+    pub async fn reload(&self) -> Result<(), SystemdError> {
+        patient!("Reload", "", self.manager.reload())
+    }
+
+    /// Forgets that the unit failed.
+    ///
+    /// # Errors
+    /// When systemd refuses; a unit that is not loaded has not failed.
+    pub async fn reset_failed(&self, unit: &str) -> Result<(), SystemdError> {
+        match patient!("ResetFailedUnit", unit, self.manager.reset_failed_unit(unit)) {
+            Err(SystemdError::Call { source, .. })
+                if error_name(&source) == Some("org.freedesktop.systemd1.NoSuchUnit") =>
+            {
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// A stream with an item for each change of the unit, so that its death is seen when it happens.
+    ///
+    /// # Errors
+    /// When the match cannot be added.
+    pub async fn changes(&self, unit: &str) -> Result<MessageStream, SystemdError> {
+        let wrap = |source| SystemdError::Call { call: "AddMatch", unit: unit.into(), source };
+        let path = patient!("LoadUnit", unit, self.manager.load_unit(unit))?;
+        let rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .sender("org.freedesktop.systemd1")
+            .interface("org.freedesktop.DBus.Properties")
+            .member("PropertiesChanged")
+            .path(path.as_str())
+            .build()
+            .map_err(wrap)?
+            .to_owned();
+        MessageStream::for_match_rule(rule, &self.bus, None).await.map_err(wrap)
+    }
+}
+
+fn finished(verb: &'static str, unit: &str, result: &str) -> Result<(), SystemdError> {
+    match result {
+        "done" => Ok(()),
+        _ => Err(SystemdError::Job { verb, unit: unit.into(), result: result.into() }),
+    }
+}
+
+fn active(state: &str) -> Active {
+    match state {
+        "active" | "reloading" => Active::Active,
+        "activating" => Active::Activating,
+        "deactivating" => Active::Deactivating,
+        "failed" => Active::Failed,
+        _ => Active::Inactive,
+    }
+}

@@ -1,0 +1,115 @@
+//! What is there: unit states, the alias, the slot links and the gates, read anew before each step.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sockgen::{App, SlotName};
+
+use crate::admin::{Admin, Status};
+use crate::plan::{Active, Observed, SlotState};
+use crate::release::{ReleaseId, linked};
+use crate::systemd::{Systemd, SystemdError, UnitState};
+
+/// Where `systemctl enable` and `EnableUnitFiles` put links.
+const UNITS: &str = "/etc/systemd/system";
+
+/// One slot as `status` shows it.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    /// Its name.
+    pub name: SlotName,
+    /// Its unit.
+    pub unit: UnitState,
+    /// The release it is linked to.
+    pub release: Option<ReleaseId>,
+    /// Whether it would start with a closed gate.
+    pub held: bool,
+    /// Its own answer; `None` when it gives none.
+    pub status: Option<Status>,
+}
+
+/// Everything that is read of an application.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The slot that the alias on disk points to.
+    pub live: Option<SlotName>,
+    /// The slot that systemd's memory takes the alias for.
+    pub loaded: Option<SlotName>,
+    /// Every slot, in the manifest's order.
+    pub slots: Vec<Slot>,
+}
+
+impl World {
+    /// Looks now.
+    ///
+    /// # Errors
+    /// When systemd gives no answer. A slot that gives none is an observation, not an error.
+    pub async fn look(app: &App, systemd: &Systemd) -> Result<Self, SystemdError> {
+        let mut slots = Vec::new();
+        for name in app.slots() {
+            let unit = systemd.unit(app.slot_unit(name).as_ref()).await?;
+            let status = match unit.active {
+                Active::Active => Admin::new(app.admin_path(name)).status().await.ok(),
+                _ => None,
+            };
+            slots.push(Slot {
+                name: name.clone(),
+                unit,
+                release: linked(&app.slot_link(name)),
+                held: app.env_path(name).exists(),
+                status,
+            });
+        }
+        let behind = systemd.behind(app.alias().as_ref()).await?;
+        Ok(Self {
+            live: alias_on_disk(app).and_then(|unit| slot_of(app, &unit)),
+            loaded: behind.and_then(|unit| slot_of(app, &unit)),
+            slots,
+        })
+    }
+
+    /// The slot of this name.
+    pub fn slot(&self, name: &SlotName) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.name == *name)
+    }
+
+    /// The live slot.
+    pub fn live_slot(&self) -> Option<&Slot> {
+        self.live.as_ref().and_then(|name| self.slot(name))
+    }
+
+    /// The first slot that is not live: where the next release goes.
+    pub fn idle_slot(&self) -> Option<&Slot> {
+        self.slots.iter().find(|slot| self.live.as_ref() != Some(&slot.name))
+    }
+
+    /// What the plan needs of it.
+    pub fn observed(&self) -> Observed {
+        let slots = self.slots.iter().map(|slot| {
+            let state = SlotState {
+                active: slot.unit.active,
+                invocation: slot.unit.invocation.clone(),
+                release: slot.release.clone(),
+                held: slot.held,
+                gate: slot.status.as_ref().map(|status| status.gate),
+            };
+            (slot.name.clone(), state)
+        });
+        Observed {
+            live: self.live.clone(),
+            loaded: self.loaded.clone(),
+            slots: slots.collect(),
+            ..Observed::default()
+        }
+    }
+}
+
+fn alias_on_disk(app: &App) -> Option<String> {
+    let link: PathBuf = Path::new(UNITS).join(app.alias().as_ref());
+    let target = fs::read_link(link).ok()?;
+    Some(target.file_name()?.to_str()?.to_owned())
+}
+
+fn slot_of(app: &App, unit: &str) -> Option<SlotName> {
+    app.slots().iter().find(|slot| app.slot_unit(slot).as_ref() == unit).cloned()
+}
