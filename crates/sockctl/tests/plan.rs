@@ -1,0 +1,256 @@
+//! The plan against a model of the world: whatever dies between two steps, users are served and the end is one live slot.
+//!
+//! The model is that of a slot, not of systemd: what systemd really does is tested under `tests/`.
+
+use proptest::prelude::*;
+use sockctl::plan::{Active, Command, Desired, Invocation, Next, Observed, Outcome, Step, next};
+use sockctl::release::ReleaseId;
+use sockgen::SlotName;
+
+fn slot(name: &str) -> SlotName {
+    name.parse().expect("a valid slot name")
+}
+
+fn release(digit: u8) -> ReleaseId {
+    format!("{digit:016x}").parse().expect("a valid release")
+}
+
+/// Blue serves release 1 (unless this is the first deploy), and release 2 is to go into green.
+struct Model {
+    desired: Desired,
+    observed: Observed,
+    runs: u32,
+    /// Releases that held their health at some time.
+    proven: Vec<ReleaseId>,
+}
+
+impl Model {
+    fn new(first: bool, warm: bool) -> Self {
+        let (blue, green) = (slot("blue"), slot("green"));
+        let mut observed = Observed::default();
+        observed.slots.insert(blue.clone(), Default::default());
+        observed.slots.insert(green.clone(), Default::default());
+        let (into, from) = if first { (blue, None) } else { (green, Some(blue)) };
+        let desired = Desired {
+            version: 1,
+            command: Command::Deploy,
+            release: Some(release(2)),
+            into,
+            from,
+            stale: None,
+            failed: None,
+            since: 0,
+        };
+        let mut model = Self { desired, observed, runs: 0, proven: vec![release(1)] };
+        if let Some(from) = model.desired.from.clone() {
+            model.state(&from).release = Some(release(1));
+            model.start(&from);
+            model.alias(Some(&from));
+        }
+        if warm {
+            // A standby of an earlier deploy is still up in the slot, with a release of its own.
+            let into = model.desired.into.clone();
+            let state = model.state(&into);
+            (state.release, state.held) = (Some(release(1)), true);
+            model.start(&into);
+            model.desired.stale = model.state(&into).invocation.clone();
+        }
+        model
+    }
+
+    fn state(&mut self, slot: &SlotName) -> &mut sockctl::plan::SlotState {
+        self.observed.slots.get_mut(slot).expect("a slot of the application")
+    }
+
+    fn start(&mut self, slot: &SlotName) {
+        self.runs += 1;
+        let run = Invocation(self.runs.to_string());
+        let state = self.state(slot);
+        state.active = Active::Active;
+        state.invocation = Some(run);
+        state.gate = Some(if state.held { 0.0 } else { 1.0 });
+    }
+
+    fn stop(&mut self, slot: &SlotName) {
+        let state = self.state(slot);
+        (state.active, state.gate) = (Active::Inactive, None);
+    }
+
+    fn gate(&mut self, slot: &SlotName, open: bool) {
+        let state = self.state(slot);
+        state.held = !open;
+        if state.active == Active::Active {
+            state.gate = Some(if open { 1.0 } else { 0.0 });
+        }
+    }
+
+    fn alias(&mut self, slot: Option<&SlotName>) {
+        (self.observed.live, self.observed.loaded) = (slot.cloned(), slot.cloned());
+    }
+
+    fn execute(&mut self, step: Step) {
+        let new = self.desired.into.clone();
+        let old = self.desired.from.clone();
+        let old = || old.clone().expect("a step for an old slot when there is none");
+        match step {
+            Step::Clear | Step::Withdraw => self.stop(&new),
+            Step::Link => self.state(&new).release = Some(release(2)),
+            Step::Hold => self.gate(&new, false),
+            Step::Start => self.start(&new),
+            Step::Probe => {
+                self.observed.verified = self.state(&new).invocation.clone();
+                self.proven.push(release(2));
+            }
+            Step::Commit => self.alias(Some(&new)),
+            Step::Open => self.gate(&new, true),
+            Step::Close => self.gate(&old(), false),
+            Step::Watch => self.observed.watched = true,
+            Step::Retire => self.stop(&old()),
+            Step::Reopen => self.gate(&old(), true),
+            Step::Revive => self.start(&old()),
+            Step::Return => self.alias(Some(&old())),
+            Step::Disable => self.alias(None),
+            Step::Record => unreachable!("the plan leaves the record to the executor"),
+        }
+    }
+
+    fn accepting(&self) -> Vec<&ReleaseId> {
+        let slots = self.observed.slots.values();
+        slots
+            .filter(|slot| slot.active == Active::Active && slot.gate.is_some_and(|gate| gate > 0.0))
+            .filter_map(|slot| slot.release.as_ref())
+            .collect()
+    }
+
+    /// A killed controller forgets what it has seen; all else stays.
+    fn kill_controller(&mut self) {
+        (self.observed.verified, self.observed.watched) = (None, false);
+    }
+
+    fn check_promises(&self, step: Step) {
+        for release in self.accepting() {
+            assert!(self.proven.contains(release), "after {step:?} an unproven release accepts");
+        }
+        let served = self.desired.from.is_some();
+        assert!(!served || !self.accepting().is_empty(), "after {step:?} nobody accepts");
+    }
+
+    fn check_end(&self, outcome: &Outcome) {
+        let live = match outcome {
+            Outcome::Live => Some(&self.desired.into),
+            Outcome::RolledBack(_) => self.desired.from.as_ref(),
+            Outcome::Undone(_) => None,
+        };
+        assert_eq!(self.observed.live.as_ref(), live);
+        for (name, slot) in &self.observed.slots {
+            assert_eq!(slot.active.runs(), live == Some(name), "{name} at the end of {outcome:?}");
+        }
+    }
+}
+
+/// What goes wrong, after so many steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    ControllerKilled,
+    StepFails,
+    /// Every slot that is up crashes, and systemd restarts it.
+    AllCrash,
+}
+
+fn run(mut model: Model, events: &[(usize, Event)]) -> (Outcome, Vec<Step>) {
+    let mut steps = Vec::new();
+    for at in 0..80 {
+        let now: Vec<_> = events.iter().filter(|(n, _)| *n == at).map(|(_, event)| *event).collect();
+        let step = match next(&model.desired, &model.observed) {
+            Next::Do(step) => step,
+            Next::Done(outcome) => {
+                model.check_end(&outcome);
+                return (outcome, steps);
+            }
+        };
+        steps.push(step);
+        if now.contains(&Event::StepFails) && model.desired.failed.is_none() {
+            model.desired.failed = Some("as the test says".into());
+        } else {
+            model.execute(step);
+            model.check_promises(step);
+        }
+        if now.contains(&Event::ControllerKilled) {
+            model.kill_controller();
+        }
+        if now.contains(&Event::AllCrash) {
+            let slots = model.observed.slots.clone();
+            let up = slots.iter().filter(|(_, slot)| slot.active.runs());
+            up.for_each(|(name, _)| model.start(name));
+            model.check_promises(step);
+        }
+    }
+    panic!("no end: {steps:?}");
+}
+
+fn events() -> impl Strategy<Value = Vec<(usize, Event)>> {
+    let event =
+        prop_oneof![Just(Event::ControllerKilled), Just(Event::StepFails), Just(Event::AllCrash)];
+    proptest::collection::vec((0_usize..24, event), 0..5)
+}
+
+proptest! {
+    #[test]
+    fn users_are_served_whatever_happens(events in events(), first: bool, warm: bool) {
+        run(Model::new(first, warm && !first), &events);
+    }
+}
+
+#[test]
+fn a_deploy_is_these_steps() {
+    use Step::*;
+    let (outcome, steps) = run(Model::new(false, false), &[]);
+    assert_eq!(outcome, Outcome::Live);
+    assert_eq!(steps, [Link, Hold, Start, Probe, Commit, Open, Close, Watch, Retire]);
+}
+
+#[test]
+fn a_sick_release_is_withdrawn_and_the_old_one_never_stopped() {
+    use Step::*;
+    let (outcome, steps) = run(Model::new(false, false), &[(3, Event::StepFails)]);
+    assert!(matches!(outcome, Outcome::RolledBack(_)));
+    assert_eq!(steps, [Link, Hold, Start, Probe, Withdraw]);
+}
+
+#[test]
+fn a_release_that_fails_in_service_gives_back_to_the_warm_slot() {
+    use Step::*;
+    let (outcome, steps) = run(Model::new(false, false), &[(7, Event::StepFails)]);
+    assert!(matches!(outcome, Outcome::RolledBack(_)));
+    assert_eq!(steps[7..], [Watch, Reopen, Return, Withdraw]);
+}
+
+#[test]
+fn a_first_deploy_that_fails_leaves_nothing() {
+    use Step::*;
+    let (outcome, steps) = run(Model::new(true, false), &[(6, Event::StepFails)]);
+    assert!(matches!(outcome, Outcome::Undone(_)));
+    assert_eq!(steps, [Link, Hold, Start, Probe, Commit, Open, Watch, Disable, Withdraw]);
+}
+
+#[test]
+fn every_step_is_met() {
+    let mut met = vec![Step::Record];
+    for (first, warm) in [(false, false), (false, true), (true, false)] {
+        for at in 0..12 {
+            for event in [Event::StepFails, Event::ControllerKilled] {
+                met.extend(run(Model::new(first, warm), &[(at, event)]).1);
+            }
+        }
+    }
+    // The old slot is only gone when it died for good while the new one was on trial.
+    let mut dead = Model::new(false, false);
+    dead.stop(&slot("blue"));
+    dead.desired.failed = Some("as the test says".into());
+    match next(&dead.desired, &dead.observed) {
+        Next::Do(step) => met.push(step),
+        Next::Done(outcome) => panic!("{outcome:?} with no slot running"),
+    }
+    let missing: Vec<_> = Step::ALL.iter().filter(|step| !met.contains(step)).collect();
+    assert!(missing.is_empty(), "no test meets {missing:?}");
+}
