@@ -14,7 +14,7 @@ use crate::history;
 use crate::lock::{self, Lock};
 use crate::plan::{Active, Command, Desired};
 use crate::release::{self, ReleaseId};
-use crate::report::{Account, Report, human};
+use crate::report::{Account, Report};
 use crate::signals::Interrupt;
 use crate::sockets::Held;
 use crate::systemd::Systemd;
@@ -23,11 +23,11 @@ use crate::world::World;
 /// What every command that changes something needs.
 #[derive(Debug)]
 pub struct Session<'a> {
-    app: &'a App,
-    report: &'a Report,
-    systemd: Systemd,
-    interrupt: Interrupt,
-    account: Account,
+    pub(crate) app: &'a App,
+    pub(crate) report: &'a Report,
+    pub(crate) systemd: Systemd,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) account: Account,
     _lock: Lock,
 }
 
@@ -213,7 +213,7 @@ impl<'a> Session<'a> {
     }
 
     async fn run(self, desired: Desired) -> Result<(), Error> {
-        let Self { app, report, systemd, interrupt, account, _lock } = self;
+        let app = self.app;
         let from =
             desired.from.as_ref().map_or("nothing is live yet".into(), |slot| live(app, slot));
         let into = &desired.into;
@@ -223,15 +223,14 @@ impl<'a> Session<'a> {
             desired.command.name(),
             described(&desired)
         );
-        report.begin(
+        self.report.begin(
             &text,
             json!({
                 "app": app.name().as_ref(), "command": desired.command, "release": desired.release,
                 "into": into.as_ref(), "from": desired.from.as_ref().map(AsRef::as_ref),
-                "before_ms": human(account.total()),
             }),
         );
-        Deploy::new(app, &systemd, report, desired, interrupt, account).run().await
+        Deploy::new(self, desired).run().await
     }
 }
 

@@ -117,7 +117,9 @@ impl Model {
     fn accepting(&self) -> Vec<&ReleaseId> {
         let slots = self.observed.slots.values();
         slots
-            .filter(|slot| slot.active == Active::Active && slot.gate.is_some_and(|gate| gate > 0.0))
+            .filter(|slot| {
+                slot.active == Active::Active && slot.gate.is_some_and(|gate| gate > 0.0)
+            })
             .filter_map(|slot| slot.release.as_ref())
             .collect()
     }
@@ -160,7 +162,8 @@ enum Event {
 fn run(mut model: Model, events: &[(usize, Event)]) -> (Outcome, Vec<Step>) {
     let mut steps = Vec::new();
     for at in 0..80 {
-        let now: Vec<_> = events.iter().filter(|(n, _)| *n == at).map(|(_, event)| *event).collect();
+        let now: Vec<_> =
+            events.iter().filter(|(n, _)| *n == at).map(|(_, event)| *event).collect();
         let step = match next(&model.desired, &model.observed) {
             Next::Do(step) => step,
             Next::Done(outcome) => {

@@ -3,135 +3,24 @@
 //! Every call may meet a `systemctl daemon-reexec`: PID 1 leaves the bus for a moment and comes back. All calls made here can be
 //! repeated without harm, so they are, until [`PATIENCE`] is over.
 
+mod error;
+mod manager;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use serde::Serialize;
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Variant, proxy};
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Variant};
 
 use crate::plan::{Active, Invocation};
 use crate::why::Ending;
+pub use error::SystemdError;
+use error::{away, error_name};
+use manager::ManagerProxy;
 
 /// How long a call is repeated while PID 1 is not on the bus.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-
-#[proxy(
-    interface = "org.freedesktop.systemd1.Manager",
-    default_service = "org.freedesktop.systemd1",
-    default_path = "/org/freedesktop/systemd1"
-)]
-trait Manager {
-    fn subscribe(&self) -> zbus::Result<()>;
-    fn reload(&self) -> zbus::Result<()>;
-    fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
-    fn get_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
-    fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
-    fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
-    fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
-    fn enable_unit_files(
-        &self,
-        files: &[&str],
-        runtime: bool,
-        force: bool,
-    ) -> zbus::Result<(bool, Vec<(String, String, String)>)>;
-    fn disable_unit_files(
-        &self,
-        files: &[&str],
-        runtime: bool,
-    ) -> zbus::Result<Vec<(String, String, String)>>;
-
-    #[zbus(signal)]
-    fn job_removed(
-        &self,
-        id: u32,
-        job: OwnedObjectPath,
-        unit: String,
-        result: String,
-    ) -> zbus::Result<()>;
-}
-
-/// Why systemd did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum SystemdError {
-    /// There is no bus.
-    #[error("cannot reach systemd: no answer on the system D-Bus: {0}")]
-    Bus(#[source] zbus::Error),
-    /// A call was refused.
-    #[error("systemd refused {call} {unit}: {source}")]
-    Call {
-        /// The method.
-        call: &'static str,
-        /// What it was called for.
-        unit: String,
-        /// The answer.
-        source: zbus::Error,
-    },
-    /// A job ended otherwise than `done`.
-    #[error("{unit}: the {verb} job ended as `{result}`")]
-    Job {
-        /// Start or stop.
-        verb: &'static str,
-        /// The unit.
-        unit: String,
-        /// systemd's word for the job's end.
-        result: String,
-    },
-    /// A job did not end in time.
-    #[error("{unit}: no end of the {verb} job within {} s", within.as_secs())]
-    Timeout {
-        /// Start or stop.
-        verb: &'static str,
-        /// The unit.
-        unit: String,
-        /// How long was waited.
-        within: Duration,
-    },
-}
-
-impl SystemdError {
-    /// What a person can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Bus(_) => Some(
-                "sockctl needs a machine booted with systemd and a running dbus: `systemctl status dbus.socket`; as a plain user, use sudo",
-            ),
-            Self::Call { source, .. } if denied(source) => Some("run it as root: `sudo sockctl …`"),
-            _ => None,
-        }
-    }
-}
-
-fn error_name(error: &zbus::Error) -> Option<&str> {
-    match error {
-        zbus::Error::MethodError(name, _, _) => Some(name.as_str()),
-        _ => None,
-    }
-}
-
-fn denied(error: &zbus::Error) -> bool {
-    matches!(
-        error_name(error),
-        Some(
-            "org.freedesktop.DBus.Error.AccessDenied"
-                | "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
-        )
-    )
-}
-
-/// PID 1 is away from the bus: it re-executes itself.
-fn away(error: &zbus::Error) -> bool {
-    matches!(
-        error_name(error),
-        Some(
-            "org.freedesktop.DBus.Error.NoReply"
-                | "org.freedesktop.DBus.Error.ServiceUnknown"
-                | "org.freedesktop.DBus.Error.NameHasNoOwner"
-                | "org.freedesktop.DBus.Error.Disconnected"
-                | "org.freedesktop.DBus.Error.TimedOut"
-        )
-    )
-}
 
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";

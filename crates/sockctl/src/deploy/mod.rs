@@ -1,0 +1,182 @@
+//! Carries a deploy out: observe, ask the plan, do the one step, and again. Decides nothing itself.
+
+mod health;
+mod steps;
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::commands::Session;
+use crate::error::Error;
+use crate::history;
+use crate::plan::{Desired, Next, Observed, Outcome, Step, next};
+use crate::report::{human, peak_memory_kib};
+use crate::sockets::Held;
+use crate::systemd::SystemdError;
+use crate::world::World;
+
+/// More than systemd's own limit for the job, so that systemd's answer comes first.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Misses in a row that end a probe or a watch.
+const FAILURES: u32 = 12;
+
+/// A plan has at most one step of each kind, twice when something died in between. More means that it turns in a circle.
+const STEPS_AT_MOST: usize = 3 * Step::ALL.len();
+
+/// Why a step failed, and what the release said.
+struct Fault {
+    reason: String,
+    log: Vec<String>,
+}
+
+impl Fault {
+    fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), log: Vec::new() }
+    }
+}
+
+impl<E: std::error::Error> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// A deploy on its way.
+#[derive(Debug)]
+pub struct Deploy<'a> {
+    session: Session<'a>,
+    desired: Desired,
+    observed: Observed,
+    /// The sockets that PID 1 held when it began.
+    before: Option<Held>,
+    /// When this controller started the new slot.
+    started: Option<Instant>,
+    /// What the new slot wrote before it was given up.
+    log: Vec<String>,
+}
+
+impl<'a> Deploy<'a> {
+    /// A deploy towards `desired`. The session holds the lock, and the wish is written down.
+    pub fn new(session: Session<'a>, desired: Desired) -> Self {
+        let observed = Observed::default();
+        Self { session, desired, observed, before: None, started: None, log: Vec::new() }
+    }
+
+    /// Goes all the way.
+    ///
+    /// # Errors
+    /// [`Error::GivenUp`] when the new slot was given up and everything is as before, [`Error::HalfDone`] when a step on the way back
+    /// failed, or systemd gave no answer.
+    pub async fn run(mut self) -> Result<(), Error> {
+        // A second signal means now: every step can be left in the middle, `resume` finds its way from there.
+        let mut impatient = self.session.interrupt.clone();
+        let result = tokio::select! {
+            result = self.steps() => result,
+            () = impatient.twice() => Err("interrupted twice".into()),
+        };
+        match result {
+            Ok(outcome) => self.end(&outcome),
+            Err(reason) => {
+                Err(Error::HalfDone { app: self.session.app.name().to_string(), reason })
+            }
+        }
+    }
+
+    async fn steps(&mut self) -> Result<Outcome, String> {
+        self.before = Held::look(self.session.app).ok();
+        for _ in 0..STEPS_AT_MOST {
+            self.observe().await.map_err(|error| error.to_string())?;
+            match next(&self.desired, &self.observed) {
+                Next::Do(step) => self.step(step).await?,
+                Next::Done(outcome) => {
+                    let began = Instant::now();
+                    let detail = self.record(&outcome).map_err(|fault| fault.reason)?;
+                    self.session.report.done(Step::Record.name(), began.elapsed(), &detail);
+                    return Ok(outcome);
+                }
+            }
+        }
+        Err("the slots change while they are looked at".into())
+    }
+
+    async fn observe(&mut self) -> Result<(), SystemdError> {
+        let found = World::look(self.session.app, &self.session.systemd).await?.observed();
+        let Observed { verified, watched, .. } = std::mem::take(&mut self.observed);
+        self.observed = Observed { verified, watched, ..found };
+        Ok(())
+    }
+
+    async fn step(&mut self, step: Step) -> Result<(), String> {
+        let began = Instant::now();
+        match self.execute(step).await {
+            Ok(detail) => self.session.report.done(step.name(), began.elapsed(), &detail),
+            Err(fault) => {
+                self.session.report.failed(step.name(), began.elapsed(), &fault.reason);
+                if self.desired.failed.is_some() {
+                    return Err(format!("{} failed: {}", step.name(), fault.reason));
+                }
+                self.log = fault.log;
+                self.desired.failed = Some(fault.reason);
+                history::remember(self.session.app, &self.desired)
+                    .map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self, outcome: &Outcome) -> Result<(), Error> {
+        let app = self.session.app.name();
+        let what = described(&self.desired);
+        let (total, own, peak) =
+            (self.session.account.total(), self.session.account.own(), peak_memory_kib());
+        let object = |word: &str| {
+            json!({
+                "app": app.as_ref(), "outcome": word, "release": self.desired.release, "slot": self.desired.into.as_ref(),
+                "reason": self.desired.failed, "took_ms": total.as_millis() as u64,
+                "own_ms": own.as_secs_f64() * 1e3, "peak_memory_kib": peak,
+            })
+        };
+        let cost = format!(
+            "{}; sockctl's own share {}, its peak memory {:.1} MiB",
+            human(total),
+            human(own),
+            peak as f64 / 1024.0
+        );
+        let (reason, consequence, rolled_back) = match outcome {
+            Outcome::Live => {
+                let text = format!("{app}: {what} is live in {} after {cost}", self.desired.into);
+                self.session.report.end(&text, object("live"));
+                return Ok(());
+            }
+            Outcome::RolledBack(reason) => {
+                let old = self.desired.from.as_ref().map_or("?", |slot| slot.as_ref());
+                self.session
+                    .report
+                    .end(&format!("{app}: rolled back after {cost}"), object("rolled-back"));
+                (reason, format!("{old} serves, as before"), true)
+            }
+            Outcome::Undone(reason) => {
+                self.session.report.end(&format!("{app}: undone after {cost}"), object("undone"));
+                (reason, "nothing is deployed yet; connections wait".to_owned(), false)
+            }
+        };
+        Err(Error::GivenUp {
+            app: app.to_string(),
+            attempt: what,
+            reason: reason.clone(),
+            consequence,
+            rolled_back,
+            log: self.log,
+        })
+    }
+}
+
+/// The release in words.
+pub fn described(desired: &Desired) -> String {
+    match &desired.release {
+        Some(release) => format!("release {release}"),
+        None => "the installed program".into(),
+    }
+}

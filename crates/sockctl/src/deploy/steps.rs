@@ -1,0 +1,168 @@
+//! Each step of the plan, done.
+
+use std::time::{Duration, Instant};
+
+use sockgen::SlotName;
+
+use super::{Deploy, Fault, GRACE};
+use crate::admin::Admin;
+use crate::files;
+use crate::history::{self, Entry};
+use crate::lock;
+use crate::plan::{Outcome, Step};
+use crate::release::{self, linked};
+use crate::report::human;
+use crate::sockets::Held;
+use crate::systemd::SystemdError;
+
+impl Deploy<'_> {
+    pub(super) async fn execute(&mut self, step: Step) -> Result<String, Fault> {
+        let new = self.desired.into.clone();
+        let old = self.desired.from.clone().unwrap_or_else(|| new.clone());
+        match step {
+            Step::Clear => self.clear(&new).await,
+            Step::Link => self.link(&new),
+            Step::Hold => self.hold(&new),
+            Step::Start => self.start(&new).await,
+            Step::Revive => self.start(&old).await,
+            Step::Probe => self.probe(&new).await,
+            Step::Commit => self.commit(&new).await,
+            Step::Return => self.commit(&old).await,
+            Step::Open => self.open(&new).await,
+            Step::Reopen => self.reopen(&old).await,
+            Step::Close => self.close(&old).await,
+            Step::Watch => self.watch(&new).await,
+            Step::Retire => self.stop(&old, "drained and stopped").await,
+            Step::Withdraw => self.stop(&new, "stopped").await,
+            Step::Disable => self.disable(&new).await,
+            Step::Record => Ok(String::new()),
+        }
+    }
+
+    async fn clear(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        if self.started.is_some() {
+            return Err(self.death(slot, "after READY=1").await);
+        }
+        self.stop(slot, "stopped what was left in it").await
+    }
+
+    fn link(&self, slot: &SlotName) -> Result<String, Fault> {
+        let release =
+            self.desired.release.as_ref().ok_or_else(|| Fault::new("no release to link"))?;
+        release::link(&self.session.app.slot_link(slot), release)?;
+        Ok(format!("{slot} -> {release}"))
+    }
+
+    fn hold(&self, slot: &SlotName) -> Result<String, Fault> {
+        files::write(&self.session.app.env_path(slot), b"SOCKACT_GATE=closed\n")?;
+        Ok(format!("{slot} will start with a closed gate"))
+    }
+
+    async fn start(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        let unit = self.session.app.slot_unit(slot);
+        let limit = self.session.app.start_timeout();
+        self.session
+            .report
+            .waits("start", &format!("waiting for READY=1 of {slot}, at most {}", human(limit)));
+        let began = Instant::now();
+        self.started = Some(began);
+        let job = self.session.systemd.start(unit.as_ref(), limit + GRACE);
+        let result = tokio::select! {
+            result = job => Ok(result),
+            () = self.session.interrupt.once() => Err(Fault::new("interrupted")),
+        };
+        self.session.account.waited(began.elapsed());
+        match result? {
+            Ok(()) => Ok(format!("{slot} said READY=1")),
+            Err(SystemdError::Job { .. }) => Err(self.death(slot, "before READY=1").await),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn commit(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        let unit = self.session.app.slot_unit(slot);
+        self.session.systemd.point_alias(unit.as_ref()).await?;
+        let held = Held::look(self.session.app)?;
+        if let Some(before) = &self.before {
+            held.same_as(before, self.session.app)?;
+        }
+        let names: Vec<_> = held.iter().map(|(name, _)| name.to_string()).collect();
+        Ok(format!(
+            "{} -> {unit}; PID 1 still holds {}",
+            self.session.app.alias(),
+            names.join(", ")
+        ))
+    }
+
+    async fn disable(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        self.session.systemd.drop_alias(self.session.app.slot_unit(slot).as_ref()).await?;
+        Ok(format!("{} is gone; connections wait", self.session.app.alias()))
+    }
+
+    /// The file first: from now on a restart of the slot comes back open.
+    async fn open(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        files::remove(&self.session.app.env_path(slot))?;
+        Admin::new(self.session.app.admin_path(slot)).set_gate(1.0).await?;
+        Ok(format!("{slot} accepts"))
+    }
+
+    /// An old slot that gives no answer may be restarting: it comes back open, because the file is gone.
+    async fn reopen(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        files::remove(&self.session.app.env_path(slot))?;
+        match Admin::new(self.session.app.admin_path(slot)).set_gate(1.0).await {
+            Ok(_) => Ok(format!("{slot} accepts again")),
+            Err(error) => Ok(format!("{slot} will start with an open gate ({error})")),
+        }
+    }
+
+    /// The file first: a standby that crashes comes back as a standby.
+    async fn close(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        files::write(&self.session.app.env_path(slot), b"SOCKACT_GATE=closed\n")?;
+        match Admin::new(self.session.app.admin_path(slot)).set_gate(0.0).await {
+            Ok(status) => Ok(format!("{slot} stands by, {} connections open", status.connections)),
+            Err(error) => Ok(format!("{slot} gives no answer, it will start closed ({error})")),
+        }
+    }
+
+    pub(super) fn stop_limit(&self) -> Duration {
+        self.session.app.swap().drain + GRACE
+    }
+
+    async fn stop(&mut self, slot: &SlotName, done: &str) -> Result<String, Fault> {
+        let unit = self.session.app.slot_unit(slot);
+        if let Ok(status) = Admin::new(self.session.app.admin_path(slot)).status().await {
+            let drain = human(self.session.app.swap().drain);
+            let left = status.connections;
+            self.session
+                .report
+                .waits("drain", &format!("{slot} has {left} connections open, at most {drain}"));
+        }
+        let began = Instant::now();
+        let stopped = self.session.systemd.stop(unit.as_ref(), self.stop_limit()).await;
+        self.session.account.waited(began.elapsed());
+        stopped?;
+        self.session.systemd.reset_failed(unit.as_ref()).await?;
+        Ok(format!("{slot} {done}"))
+    }
+
+    /// Old releases that cannot be removed are a pity, not a failed deploy.
+    pub(super) fn record(&self, outcome: &Outcome) -> Result<String, Fault> {
+        let entry = Entry::new(&self.desired, outcome, lock::user());
+        history::append(self.session.app, &entry)?;
+        let linked: Vec<_> = self
+            .session
+            .app
+            .slots()
+            .iter()
+            .filter_map(|slot| linked(&self.session.app.slot_link(slot)))
+            .collect();
+        let pruned =
+            release::prune(&self.session.app.releases_dir(), self.session.app.keep(), &linked);
+        history::forget(self.session.app)?;
+        Ok(match pruned {
+            Ok(0) => "history written".into(),
+            Ok(n) => format!("history written, {n} old releases removed"),
+            Err(error) => format!("history written; old releases stay: {error}"),
+        })
+    }
+}

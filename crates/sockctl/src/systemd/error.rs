@@ -1,0 +1,85 @@
+//! Why systemd did not do what was asked.
+
+use std::time::Duration;
+
+/// Why systemd did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemdError {
+    /// There is no bus.
+    #[error("cannot reach systemd: no answer on the system D-Bus: {0}")]
+    Bus(#[source] zbus::Error),
+    /// A call was refused.
+    #[error("systemd refused {call} {unit}: {source}")]
+    Call {
+        /// The method.
+        call: &'static str,
+        /// What it was called for.
+        unit: String,
+        /// The answer.
+        source: zbus::Error,
+    },
+    /// A job ended otherwise than `done`.
+    #[error("{unit}: the {verb} job ended as `{result}`")]
+    Job {
+        /// Start or stop.
+        verb: &'static str,
+        /// The unit.
+        unit: String,
+        /// systemd's word for the job's end.
+        result: String,
+    },
+    /// A job did not end in time.
+    #[error("{unit}: no end of the {verb} job within {} s", within.as_secs())]
+    Timeout {
+        /// Start or stop.
+        verb: &'static str,
+        /// The unit.
+        unit: String,
+        /// How long was waited.
+        within: Duration,
+    },
+}
+
+impl SystemdError {
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Bus(_) => Some(
+                "sockctl needs a machine booted with systemd and a running dbus: `systemctl status dbus.socket`; as a plain user, use sudo",
+            ),
+            Self::Call { source, .. } if denied(source) => Some("run it as root: `sudo sockctl …`"),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn error_name(error: &zbus::Error) -> Option<&str> {
+    match error {
+        zbus::Error::MethodError(name, _, _) => Some(name.as_str()),
+        _ => None,
+    }
+}
+
+fn denied(error: &zbus::Error) -> bool {
+    matches!(
+        error_name(error),
+        Some(
+            "org.freedesktop.DBus.Error.AccessDenied"
+                | "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
+        )
+    )
+}
+
+/// PID 1 is away from the bus: it re-executes itself.
+pub(super) fn away(error: &zbus::Error) -> bool {
+    matches!(
+        error_name(error),
+        Some(
+            "org.freedesktop.DBus.Error.NoReply"
+                | "org.freedesktop.DBus.Error.ServiceUnknown"
+                | "org.freedesktop.DBus.Error.NameHasNoOwner"
+                | "org.freedesktop.DBus.Error.Disconnected"
+                | "org.freedesktop.DBus.Error.TimedOut"
+        )
+    )
+}
