@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sockgen::{Address, App, ListenerName};
 
@@ -105,24 +105,27 @@ fn descriptors_of_pid_1() -> Result<BTreeSet<Inode>, SocketError> {
 
 /// The inodes that listen on the address, in this network namespace.
 fn listening(address: &Address) -> Result<Vec<Inode>, SocketError> {
-    let (table, parse): (&str, &dyn Fn(&str) -> Option<Inode>) = match address {
-        Address::Tcp(SocketAddr::V4(_)) => ("/proc/net/tcp", &|line| tcp_line(line, address)),
-        Address::Tcp(SocketAddr::V6(_)) => ("/proc/net/tcp6", &|line| tcp_line(line, address)),
-        Address::Unix(_) => ("/proc/net/unix", &|line| unix_line(line, address)),
+    let table = match address {
+        Address::Tcp(SocketAddr::V4(_)) => "/proc/net/tcp",
+        Address::Tcp(SocketAddr::V6(_)) => "/proc/net/tcp6",
+        Address::Unix(_) => "/proc/net/unix",
     };
     let text = fs::read_to_string(table)
         .map_err(|source| SocketError::Proc { path: table.into(), source })?;
-    Ok(text.lines().skip(1).filter_map(parse).collect())
+    let lines = text.lines().skip(1);
+    Ok(match address {
+        Address::Tcp(wanted) => lines.filter_map(|line| tcp_line(line, wanted)).collect(),
+        Address::Unix(wanted) => lines.filter_map(|line| unix_line(line, wanted)).collect(),
+    })
 }
 
 /// `sl local_address rem_address st …`, the state 0A is LISTEN, the tenth field is the inode (proc(5)).
-fn tcp_line(line: &str, address: &Address) -> Option<Inode> {
+fn tcp_line(line: &str, wanted: &SocketAddr) -> Option<Inode> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let (ip, port) = fields.get(1)?.split_once(':')?;
     let local = SocketAddr::new(hex_ip(ip)?, u16::from_str_radix(port, 16).ok()?);
     let listens = *fields.get(3)? == "0A";
-    let here = matches!(address, Address::Tcp(wanted) if *wanted == local);
-    (listens && here).then(|| fields.get(9)?.parse().ok())?
+    (listens && *wanted == local).then(|| fields.get(9)?.parse().ok())?
 }
 
 /// Each group of eight digits is a 32-bit word in the machine's byte order.
@@ -139,10 +142,10 @@ fn hex_ip(text: &str) -> Option<IpAddr> {
 }
 
 /// `Num RefCount Protocol Flags Type St Inode Path`; the flag 0x10000 is `SO_ACCEPTCON` (proc(5)).
-fn unix_line(line: &str, address: &Address) -> Option<Inode> {
+fn unix_line(line: &str, wanted: &Path) -> Option<Inode> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let flags = u32::from_str_radix(fields.get(3)?, 16).ok()?;
-    let here = matches!(address, Address::Unix(path) if path.to_str() == fields.get(7).copied());
+    let here = wanted.to_str() == fields.get(7).copied();
     (flags & 0x10000 != 0 && here).then(|| fields.get(6)?.parse().ok())?
 }
 
