@@ -2,6 +2,7 @@
 //!
 //! Everything here is for tests: a function that cannot do its work panics with all that is known about why.
 
+pub mod load;
 pub mod sandbox;
 
 pub use sandbox::Sandbox;

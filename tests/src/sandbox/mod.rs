@@ -20,6 +20,7 @@ use std::process::Stdio;
 use rustix::process::Pid;
 
 pub use command::Output;
+pub(crate) use command::exits_within;
 use supervisor::Supervisor;
 
 /// A booted machine; dropping it takes the machine down and waits until nothing of it is left.

@@ -1,7 +1,12 @@
 //! Who holds which listening socket, read from the kernel's own tables: systemd's word proves nothing here.
 
-use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::fs::{self, File};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd as _;
+use std::thread;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::Sandbox;
 
@@ -33,6 +38,36 @@ impl Sandbox {
             .flatten()
             .filter_map(|fd| fs::read_link(fd.path()).ok())
             .any(|link| link.as_os_str() == &*socket)
+    }
+
+    /// Connects to a server in the sandbox, from the test's own process.
+    ///
+    /// # Errors
+    /// Those of [`TcpStream::connect`].
+    pub fn connect(&self, address: &str) -> io::Result<TcpStream> {
+        self.in_network(|| TcpStream::connect(address))
+    }
+
+    /// Listens in the sandbox, from the test's own process.
+    ///
+    /// # Errors
+    /// Those of [`TcpListener::bind`].
+    pub fn bind(&self, address: &str) -> io::Result<TcpListener> {
+        self.in_network(|| TcpListener::bind(address))
+    }
+
+    /// A network namespace is a thread's own, and a socket stays in the one in which it was made.
+    fn in_network<T: Send>(&self, make: impl FnOnce() -> T + Send) -> T {
+        let path = format!("/proc/{}/ns/net", self.pid1.as_raw_nonzero());
+        let namespace = File::open(&path).unwrap_or_else(|e| panic!("cannot open {path}: {e}"));
+        thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+                    .unwrap_or_else(|e| panic!("cannot enter {path}: {e}"));
+                make()
+            });
+            inside.join().expect("making a socket does not panic")
+        })
     }
 }
 

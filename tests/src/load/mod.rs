@@ -1,0 +1,95 @@
+//! Load from real load generators, inside a sandbox's network, with their own error counters as typed values.
+//!
+//! ```no_run
+//! # use e2e::{Sandbox, load::{Generator, Load}};
+//! let sandbox = Sandbox::boot();
+//! let load = Load::new(Generator::KeepAlive, "http://127.0.0.1:8080/").start(&sandbox);
+//! // deploy
+//! load.finish().assert_clean();
+//! ```
+
+mod report;
+mod running;
+mod wrk;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+pub use report::{Errors, Latency, LoadReport, Seen};
+pub use running::Running;
+
+use crate::Sandbox;
+
+/// Which program makes the load, and how its connections live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generator {
+    /// wrk: HTTP/1.1, a connection is used until the server says that it closes it.
+    KeepAlive,
+    /// wrk: HTTP/1.1, each request on a connection of its own.
+    OneShot,
+}
+
+/// A load to be started: without think time, each connection sends its next request when it has the last response.
+#[derive(Debug, Clone)]
+pub struct Load {
+    generator: Generator,
+    url: String,
+    connections: u32,
+    timeout: Duration,
+    at_most: Duration,
+}
+
+impl Load {
+    /// A load of 64 connections that ends by itself after two minutes.
+    #[must_use]
+    pub fn new(generator: Generator, url: &str) -> Self {
+        Self {
+            generator,
+            url: url.into(),
+            connections: 64,
+            timeout: Duration::from_secs(5),
+            at_most: Duration::from_secs(120),
+        }
+    }
+
+    /// This many connections at a time; an even number.
+    #[must_use]
+    pub fn connections(self, connections: u32) -> Self {
+        Self { connections, ..self }
+    }
+
+    /// A response that takes longer is a failure; in whole seconds.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// The load ends by itself after this time; in whole seconds. Then [`Running::finish`] panics.
+    #[must_use]
+    pub fn at_most(self, at_most: Duration) -> Self {
+        Self { at_most, ..self }
+    }
+
+    /// Starts the generator and waits until it has seen the first response.
+    ///
+    /// # Panics
+    /// When the generator is not installed, or ends before it has seen one: with all that it said.
+    pub fn start<'a>(&self, sandbox: &'a Sandbox) -> Running<'a> {
+        Running::start(sandbox, self)
+    }
+}
+
+/// Files of one load inside the sandbox.
+#[derive(Debug)]
+struct Scratch {
+    script: String,
+    stop: String,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        static LOADS: AtomicU32 = AtomicU32::new(0);
+        let name = format!("/tmp/load-{}", LOADS.fetch_add(1, Ordering::Relaxed));
+        Self { script: format!("{name}.lua"), stop: format!("{name}.stop") }
+    }
+}

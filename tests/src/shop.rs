@@ -1,0 +1,230 @@
+//! The example application installed in a sandbox, as a person would have installed it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use rustix::process::{WaitIdOptions, WaitId, waitid};
+use serde_json::Value;
+
+use crate::binaries::Binaries;
+use crate::sandbox::Output;
+use crate::{Sandbox, binaries};
+
+/// Where the application listens inside its sandbox.
+pub const URL: &str = "http://127.0.0.1:8080/";
+
+/// Short times, so that a test takes seconds. The defaults are for people.
+const TIMES: &str = r#"
+[health]
+path = "/health"
+interval = "50ms"
+
+[swap]
+stable = "300ms"
+deadline = "10s"
+watch = "300ms"
+drain = "10s"
+"#;
+
+/// The application `shop` on a machine of its own.
+#[derive(Debug)]
+pub struct Shop {
+    /// The machine.
+    pub sandbox: Sandbox,
+    binaries: &'static Binaries,
+}
+
+impl Shop {
+    /// Boots, generates, installs and enables it; nothing is deployed yet.
+    ///
+    /// # Panics
+    /// When any of it fails.
+    #[must_use]
+    pub fn enabled() -> Self {
+        let shop = Self::machine();
+        shop.install(&format!(
+            "name = \"shop\"\nexec = \"bin/shop\"\n[listeners.http]\nlisten = \"127.0.0.1:8080\"\n{TIMES}"
+        ));
+        shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+        shop
+    }
+
+    /// The same with release `v1` live.
+    ///
+    /// # Panics
+    /// When any of it fails.
+    #[must_use]
+    pub fn deployed() -> Self {
+        let shop = Self::enabled();
+        shop.deploy(&shop.release("v1", None)).ok();
+        shop
+    }
+
+    /// A machine with the programs and nothing else.
+    ///
+    /// # Panics
+    /// When they cannot be built.
+    #[must_use]
+    pub fn machine() -> Self {
+        let (sandbox, binaries) = (Sandbox::boot(), binaries::get());
+        for program in [&binaries.sockgen, &binaries.sockctl] {
+            sandbox.install_program(program);
+        }
+        Self { sandbox, binaries }
+    }
+
+    /// Installs a manifest with `sockgen install`.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn install(&self, manifest: &str) {
+        self.sandbox.install_file("/srv/shop/sockact.toml", manifest, 0o644);
+        self.sandbox.run(["sockgen", "install", "/srv/shop/sockact.toml"]).ok();
+    }
+
+    /// Makes a release directory: the example application with this version and this fault. Gives its path.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn release(&self, version: &str, fault: Option<&str>) -> String {
+        let home = format!("/srv/releases/{version}");
+        let program = std::fs::read(&self.binaries.shop).expect("the built example application");
+        self.sandbox.install_file(&format!("{home}/bin/shop"), program, 0o755);
+        self.sandbox.install_file(&format!("{home}/VERSION"), version, 0o644);
+        if let Some(fault) = fault {
+            self.sandbox.install_file(&format!("{home}/FAULT"), fault, 0o644);
+        }
+        home
+    }
+
+    /// `sockctl deploy shop PATH` to its end.
+    pub fn deploy(&self, path: &str) -> Output {
+        self.sandbox.run(["sockctl", "--json", "deploy", "shop", path])
+    }
+
+    /// Any `sockctl` command to its end.
+    pub fn sockctl<const N: usize>(&self, args: [&str; N]) -> Output {
+        self.sandbox.run(std::iter::once("sockctl").chain(args))
+    }
+
+    /// Starts a `sockctl` command that stops itself after `step`, and waits until it has.
+    ///
+    /// # Panics
+    /// When it ended before.
+    #[must_use]
+    pub fn paused_after(&self, step: &str, args: &[&str]) -> Paused {
+        let mut command = self.sandbox.command("sockctl");
+        command.args(args).args(["--pause-after", step]).stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.stderr(Stdio::piped()).spawn().expect("nsenter starts");
+        let pid = rustix::process::Pid::from_child(&child);
+        // nsenter stops itself when its child has stopped.
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(pid), options).expect("a child can be waited for");
+        let mut paused = Paused(child);
+        assert!(status.is_some_and(|s| s.stopped()), "ended before {step}: {}", paused.words());
+        paused
+    }
+
+    /// `sockctl status --json`.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        let output = self.sockctl(["status", "shop", "--json"]).ok();
+        serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}:\n{output}"))
+    }
+
+    /// The live slot; asserts that it alone runs and accepts, and that PID 1 holds the socket.
+    ///
+    /// # Panics
+    /// When that is not so.
+    #[track_caller]
+    #[must_use]
+    pub fn one_live_slot(&self) -> String {
+        let status = self.status();
+        let live = status["live"].as_str().unwrap_or_else(|| panic!("no live slot: {status:#}"));
+        for slot in status["slots"].as_array().expect("slots") {
+            if slot["slot"] == live {
+                assert_eq!(slot["active"], "active", "{status:#}");
+                assert_eq!(slot["status"]["gate"], 1.0, "{status:#}");
+                assert_eq!(slot["starts_closed"], false, "{status:#}");
+            } else {
+                assert!(slot["active"] == "inactive", "{status:#}");
+            }
+        }
+        assert!(status["unfinished"].is_null(), "{status:#}");
+        assert!(status["listeners"][0]["inode"].is_u64(), "PID 1 lost the socket: {status:#}");
+        live.to_owned()
+    }
+
+    /// The inode of the public socket, held by PID 1.
+    ///
+    /// # Panics
+    /// When PID 1 holds none.
+    #[must_use]
+    pub fn socket_inode(&self) -> u64 {
+        let status = self.status();
+        status["listeners"][0]["inode"].as_u64().unwrap_or_else(|| panic!("no socket: {status:#}"))
+    }
+
+    /// The body of `GET /`, from a connection of its own.
+    ///
+    /// # Panics
+    /// When it is not answered within half a minute.
+    pub fn get(&self) -> String {
+        self.sandbox.run(["curl", "--silent", "--show-error", "--max-time", "30", URL]).ok().stdout
+    }
+
+    /// The main process of a slot, as the machine outside sees it, with the unit's state.
+    ///
+    /// # Panics
+    /// When the slot does not run.
+    #[must_use]
+    pub fn kill_slot(&self, slot: &str) -> u64 {
+        let unit = format!("shop-{slot}.service");
+        let status = self.status();
+        let slots = status["slots"].as_array().expect("slots");
+        let found = slots.iter().find(|s| s["slot"] == slot).expect("the slot");
+        let pid = found["status"]["pid"].as_u64().unwrap_or_else(|| panic!("{slot}: {status:#}"));
+        self.sandbox.run(["systemctl", "kill", "--kill-whom=main", "--signal=KILL", &unit]).ok();
+        pid
+    }
+}
+
+/// A controller that has stopped in the middle.
+#[derive(Debug)]
+#[must_use = "it stays stopped until it is killed or continued"]
+pub struct Paused(Child);
+
+impl Paused {
+    /// SIGKILL: nsenter dies, and the controller with it.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub fn kill(mut self) {
+        self.0.kill().expect("nsenter can be killed");
+        self.0.wait().expect("nsenter can be waited for");
+    }
+
+    /// Lets it go on to its end, and gives its exit status and what it said on standard error.
+    ///
+    /// # Panics
+    /// When it cannot be waited for.
+    pub fn go_on(mut self) -> (Option<i32>, String) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::CONT).expect("SIGCONT");
+        let words = self.words();
+        (self.0.wait().expect("nsenter can be waited for").code(), words)
+    }
+
+    fn words(&mut self) -> String {
+        let stderr = self.0.stderr.take().expect("stderr is piped");
+        BufReader::new(stderr).lines().map_while(Result::ok).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Long enough for a release to be seen by a client after its deploy.
+pub const SEEN_WITHIN: Duration = Duration::from_secs(10);
