@@ -90,7 +90,7 @@ pub fn short_duration(duration: Duration) -> String {
     }
     UNITS
         .iter()
-        .find(|(unit, _)| micros % unit == 0)
+        .find(|(unit, _)| micros.is_multiple_of(*unit))
         .map(|(unit, name)| format!("{}{name}", micros / unit))
         .unwrap_or_default()
 }

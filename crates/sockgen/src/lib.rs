@@ -13,8 +13,14 @@
 //! ```
 
 mod address;
+pub mod check;
+#[doc(hidden)]
+pub mod cli;
 mod duration;
 mod error;
+mod files;
+pub mod init;
+pub mod install;
 mod manifest;
 pub mod model;
 pub mod names;

@@ -1,0 +1,208 @@
+//! One unit file as lines of `Key=value` under a section (systemd.syntax(7)).
+
+/// What a unit is, by its suffix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Socket,
+    Service,
+    Other,
+}
+
+/// One assignment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) section: String,
+    pub(crate) key: String,
+    pub(crate) value: String,
+    /// The first line of the assignment, counted from 1 in its own file.
+    pub(crate) line: usize,
+}
+
+/// A unit: its name and every assignment, those of drop-ins at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unit {
+    pub(crate) name: String,
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Unit {
+    pub(crate) fn parse(name: &str, text: &str) -> Self {
+        let mut unit = Self { name: name.to_owned(), entries: Vec::new() };
+        unit.append(text);
+        unit
+    }
+
+    /// Reads a further file, as systemd reads a drop-in after the unit.
+    pub(crate) fn append(&mut self, text: &str) {
+        let mut section = String::new();
+        for (line, logical) in logical_lines(text) {
+            let logical = logical.trim();
+            if let Some(name) = logical.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                section = name.to_owned();
+            } else if let Some((key, value)) = logical.split_once('=') {
+                let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
+                self.entries.push(Entry { section: section.clone(), key, value, line });
+            }
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self.name.rsplit_once('.') {
+            Some((_, "socket")) => Kind::Socket,
+            Some((_, "service")) => Kind::Service,
+            _ => Kind::Other,
+        }
+    }
+
+    /// The name without its suffix.
+    pub(crate) fn stem(&self) -> &str {
+        self.name.rsplit_once('.').map_or(&self.name, |(stem, _)| stem)
+    }
+
+    /// The assignments of a key that count: an empty one forgets those before it.
+    pub(crate) fn all<'a>(&'a self, section: &str, key: &str) -> Vec<&'a Entry> {
+        let mut found = Vec::new();
+        for entry in self.entries.iter().filter(|e| e.section == section && e.key == key) {
+            if entry.value.is_empty() {
+                found.clear();
+            } else {
+                found.push(entry);
+            }
+        }
+        found
+    }
+
+    /// The last assignment of a key.
+    pub(crate) fn last<'a>(&'a self, section: &str, key: &str) -> Option<&'a Entry> {
+        self.all(section, key).pop()
+    }
+
+    /// The value of the last assignment of a key.
+    pub(crate) fn value<'a>(&'a self, section: &str, key: &str) -> Option<&'a str> {
+        self.last(section, key).map(|entry| entry.value.as_str())
+    }
+
+    /// The words of a key that is a list, each with the entry it stands in.
+    pub(crate) fn words<'a>(&'a self, section: &str, key: &str) -> Vec<(&'a Entry, &'a str)> {
+        self.all(section, key)
+            .into_iter()
+            .flat_map(|entry| entry.value.split_whitespace().map(move |word| (entry, word)))
+            .collect()
+    }
+
+    /// Whether a list has a word.
+    pub(crate) fn names(&self, section: &str, key: &str, word: &str) -> bool {
+        self.words(section, key).iter().any(|(_, found)| *found == word)
+    }
+
+    /// A boolean; `None` when not set or not a boolean.
+    pub(crate) fn flag(&self, section: &str, key: &str) -> Option<bool> {
+        match self.value(section, key)?.to_ascii_lowercase().as_str() {
+            "1" | "yes" | "y" | "true" | "t" | "on" => Some(true),
+            "0" | "no" | "n" | "false" | "f" | "off" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// Lines joined at a backslash; comments left out, also between joined lines.
+fn logical_lines(text: &str) -> Vec<(usize, String)> {
+    let mut lines = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (index, raw) in text.lines().enumerate() {
+        if raw.trim_start().starts_with(['#', ';']) {
+            continue;
+        }
+        let (body, goes_on) = match raw.strip_suffix('\\') {
+            Some(body) => (body, true),
+            None => (raw, false),
+        };
+        let (line, joined) = match open.take() {
+            Some((line, before)) => (line, format!("{before} {body}")),
+            None => (index + 1, body.to_owned()),
+        };
+        if goes_on {
+            open = Some((line, joined));
+        } else if !joined.trim().is_empty() {
+            lines.push((line, joined));
+        }
+    }
+    lines.extend(open);
+    lines
+}
+
+/// Microseconds of a time span as systemd.time(7) writes it; a bare number is seconds.
+/// `None` for `infinity` and for what is no time span.
+pub(crate) fn micros(text: &str) -> Option<u64> {
+    let mut total = 0.0;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, after) = rest.split_at(digits);
+        let after = after.trim_start();
+        let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(letters);
+        let factor = match unit {
+            "us" | "usec" | "µs" => 1.0,
+            "ms" | "msec" => 1e3,
+            "" | "s" | "sec" | "second" | "seconds" => 1e6,
+            "m" | "min" | "minute" | "minutes" => 60e6,
+            "h" | "hr" | "hour" | "hours" => 3_600e6,
+            "d" | "day" | "days" => 86_400e6,
+            _ => return None,
+        };
+        total += number.parse::<f64>().ok()? * factor;
+        rest = after.trim_start();
+    }
+    // Saturates, which is right for a time that never ends.
+    Some(total as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[(&str, &str, &str, usize)]) {
+        let unit = Unit::parse("x.service", text);
+        let found: Vec<_> = unit
+            .entries
+            .iter()
+            .map(|e| (e.section.as_str(), e.key.as_str(), e.value.as_str(), e.line))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn lines_are_joined_and_comments_skipped() {
+        check("[Unit]\nA=1\n; no\n  # no\nB = 2 ", &[("Unit", "A", "1", 2), ("Unit", "B", "2", 5)]);
+        check("[S]\nA=1 \\\n# no\n  2\nB=3", &[("S", "A", "1    2", 2), ("S", "B", "3", 5)]);
+        check("[S]\nA=1\\", &[("S", "A", "1", 2)]);
+    }
+
+    #[test]
+    fn an_empty_assignment_forgets() {
+        let unit = Unit::parse("x.service", "[S]\nA=1 2\nA=\nA=3\n");
+        assert!(!unit.names("S", "A", "1") && unit.names("S", "A", "3"));
+    }
+
+    #[test]
+    fn time_spans() {
+        for (text, expected) in [
+            ("200ms", Some(200_000)),
+            ("5", Some(5_000_000)),
+            ("1min 30s", Some(90_000_000)),
+            ("1min30s", Some(90_000_000)),
+            ("0", Some(0)),
+            ("0.2", Some(200_000)),
+            ("infinity", None),
+            ("", None),
+            ("soon", None),
+        ] {
+            assert_eq!(micros(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What may be typed. Values are validated by the commands, so that one bad value gives one
+//! message of ours, with a hint.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sockgen",
+    version,
+    about = "Generates, installs and checks the systemd units of a service with two slots",
+    long_about = "Generates, installs and checks the systemd units of a service with two slots.\n\n\
+systemd holds the listening sockets. Two slots of the service, blue and green, take turns \
+accepting from them, so that a deploy closes no port and loses no request. sockgen writes the \
+units; it never starts, stops or restarts one. sockctl deploys.",
+    after_help = "\
+From nothing to a running service:
+  sockgen init --name shop --listen http=127.0.0.1:8080 --exec bin/shop
+  sudo sockgen install
+  sudo systemctl enable --now shop.target
+  sudo sockctl deploy shop target/release/shop
+
+Exit status: 0 done or nothing to do, 1 error or findings, 2 wrong usage.",
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a first sockact.toml, and the units it gives beside it
+    #[command(after_help = "\
+Examples:
+  sockgen init --name shop --listen http=127.0.0.1:8080 --exec bin/shop
+  sockgen init --name shop --listen http=0.0.0.0:80 --listen api=/run/shop.sock \\
+      --exec /usr/bin/shop --arg=--verbose --health-path /healthz
+
+The same input gives the same bytes. A file that is there with another text is never replaced
+without --force; when one cannot be written, none is.")]
+    Init(Init),
+
+    /// Put the units and the manifest where systemd reads them, and reload
+    #[command(after_help = "\
+Examples:
+  sudo sockgen install                     # ./sockact.toml
+  sudo sockgen install /srv/shop/sockact.toml
+  sockgen install --dry-run                # check everything, change nothing
+  sudo sockgen install --root /mnt/image   # into an image: no reload, no ports tried
+
+Everything is checked first: the manifest, the program, whether each new address is free, that no
+file of somebody else is replaced, and that no open socket would be lost. Then all files change,
+or none. No unit is started, stopped or restarted.
+
+The address of an open socket cannot be changed: systemd would drop the descriptor. Add a listener
+with a new name instead.")]
+    Install(Install),
+
+    /// Check units with rules of our own and with systemd-analyze verify
+    #[command(after_help = "\
+Examples:
+  sockgen check                            # ./sockact.toml and the units beside it
+  sockgen check units/                     # a folder of units
+  sockgen check /etc/systemd/system/shop-*
+  sockgen check --json | jq -r '.[].rule'
+  sockgen explain S05                      # why a rule is there
+
+Drop-ins (UNIT.d/*.conf) beside a unit are read with it. Exit status 1 when anything was found.")]
+    Check(Check),
+
+    /// Say why a rule of check is there, and what to do
+    #[command(
+        after_help = "Examples:\n  sockgen explain          # all rules\n  sockgen explain S05"
+    )]
+    Explain {
+        /// The rule, such as S05; all rules when left out
+        rule: Option<String>,
+    },
+
+    /// Print the completions of a shell
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+
+    /// Print the man page
+    #[command(hide = true)]
+    Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Init {
+    /// The application's name: a to z, 0 to 9 and -, at most 30
+    #[arg(long)]
+    pub(crate) name: String,
+
+    /// A listener: its name, = and address:port or an absolute path; may be repeated
+    #[arg(long, required = true, value_name = "NAME=ADDRESS")]
+    pub(crate) listen: Vec<String>,
+
+    /// The program: a path inside the release (bin/shop), or an absolute path
+    #[arg(long, value_name = "PATH")]
+    pub(crate) exec: String,
+
+    /// An argument of the program; may be repeated
+    #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true)]
+    pub(crate) args: Vec<String>,
+
+    /// The path of the request that says whether a slot is well
+    #[arg(long, value_name = "PATH", default_value = "/health")]
+    pub(crate) health_path: String,
+
+    /// Where to write
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+
+    /// Replace files that are there with another text
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Install {
+    /// The manifest
+    #[arg(default_value = "./sockact.toml")]
+    pub(crate) manifest: PathBuf,
+
+    /// Install into the image of a machine that lies in this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+
+    /// Check everything and say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// Directories, manifests or unit files
+    #[arg(default_value = ".", value_name = "DIR|MANIFEST|UNIT")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Print the findings as a JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+}

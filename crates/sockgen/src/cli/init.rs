@@ -1,0 +1,105 @@
+//! `sockgen init`
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::args::Init;
+use super::{Failure, Report};
+use crate::address::Address;
+use crate::init::{Did, InitError, Start, init};
+use crate::model::{App, Exec};
+use crate::names::{ListenerName, MANIFEST_FILE};
+use crate::shown::shown;
+use crate::{ManifestError, validate};
+
+pub(super) fn run(args: &Init) -> Result<Report, Failure> {
+    let start = start(args)?;
+    let (app, files) = init(&start, &args.dir, args.force).map_err(|error| match &error {
+        // All else was typed, so the manifest's rules speak of options.
+        InitError::Manifest(inner) => Failure::typed(inner.to_string(), hint_of(inner)),
+        _ => Failure::new(&error, error.hint()),
+    })?;
+    let mut text = String::new();
+    for (path, did) in files {
+        let did = match did {
+            Did::Wrote => "wrote",
+            Did::Kept => "kept ",
+        };
+        writeln!(text, "{did} {}", bare(&path).display()).expect("memory");
+    }
+    text.push_str(&next(args, &app));
+    Ok(Report::done(text))
+}
+
+/// What was typed, made valid one option after the other.
+fn start(args: &Init) -> Result<Start, Failure> {
+    let name = args.name.parse().map_err(|e: crate::NameError| {
+        let hint = e.hint();
+        Failure::usage("--name", &e, hint)
+    })?;
+    let listeners = args.listen.iter().map(|text| listener(text)).collect::<Result<_, _>>()?;
+    validate::exec(&args.exec).map_err(|error| option("--exec", "exec: ", &error))?;
+    validate::health_path(&args.health_path)
+        .map_err(|error| option("--health-path", "health.path: ", &error))?;
+    Ok(Start {
+        name,
+        listeners,
+        exec: args.exec.clone(),
+        args: args.args.clone(),
+        health_path: args.health_path.clone(),
+    })
+}
+
+/// An error of the manifest in the words of the option it came from.
+fn option(option: &str, key: &str, error: &ManifestError) -> Failure {
+    let message = error.to_string();
+    let message = message.strip_prefix(key).unwrap_or(&message);
+    Failure::typed(format!("{option}: {message}"), hint_of(error))
+}
+
+fn hint_of(error: &ManifestError) -> String {
+    error.hint().unwrap_or_else(|| "see `sockgen init --help`".to_owned())
+}
+
+fn listener(text: &str) -> Result<(ListenerName, Address), Failure> {
+    let Some((name, address)) = text.split_once('=') else {
+        let message = format!("--listen: {} has no name for the listener", shown(text));
+        let hint = match text.parse::<Address>() {
+            Ok(address) => format!("give it a name: --listen http={address}"),
+            Err(_) => "write a name, = and an address: --listen http=127.0.0.1:8080".to_owned(),
+        };
+        return Err(Failure::typed(message, hint));
+    };
+    let name = name.parse().map_err(|error: crate::NameError| {
+        let hint = error.hint();
+        Failure::usage("--listen", &error, hint)
+    })?;
+    let address = address.parse().map_err(|error: crate::AddressError| {
+        let hint = error.hint();
+        Failure::usage("--listen", &error, hint)
+    })?;
+    Ok((name, address))
+}
+
+/// The path without a leading `./`.
+fn bare(path: &Path) -> &Path {
+    path.strip_prefix(".").unwrap_or(path)
+}
+
+fn next(args: &Init, app: &App) -> String {
+    let path = args.dir.join(MANIFEST_FILE);
+    let manifest = bare(&path);
+    let install = match manifest == Path::new(MANIFEST_FILE) {
+        true => "sudo sockgen install".to_owned(),
+        false => format!("sudo sockgen install {}", manifest.display()),
+    };
+    let mut text = format!(
+        "\nNext:\n  look through {}\n  {install}\n  sudo systemctl enable --now {}\n",
+        manifest.display(),
+        app.target()
+    );
+    if matches!(app.exec(), Exec::Release(_)) {
+        writeln!(text, "  sudo sockctl deploy {} PATH", app.name()).expect("memory");
+    }
+    text
+}

@@ -1,0 +1,153 @@
+//! A first manifest, written to be read and changed, and the units it gives.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use askama::Template;
+
+use crate::address::Address;
+use crate::files::{self, Change, FileError};
+use crate::model::App;
+use crate::names::{AppName, ListenerName, MANIFEST_FILE};
+use crate::{ManifestError, render};
+
+/// What a new manifest says; everything else is shown in it with its default.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The application.
+    pub name: AppName,
+    /// Its listeners, in the order given.
+    pub listeners: Vec<(ListenerName, Address)>,
+    /// The program: relative inside the release, or absolute.
+    pub exec: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// The path of the health request.
+    pub health_path: String,
+}
+
+/// `sockgen init` could not write.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InitError {
+    /// What was given makes no valid manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A file is there with another text.
+    #[error("{path} is there and has another text", path = .0.display())]
+    Differs(PathBuf),
+    /// A file could not be read.
+    #[error("cannot read {path}", path = .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A file could not be written; none was.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl InitError {
+    /// What to do about it, for a `hint:` line.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Manifest(error) => error.hint(),
+            Self::Differs(_) => Some("--force replaces it; --dir DIR writes elsewhere".into()),
+            Self::Read { .. } => None,
+            Self::File(error) => error.hint().map(str::to_owned),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "sockact.toml", escape = "none")]
+struct Text<'a> {
+    name: String,
+    exec: String,
+    args: Option<String>,
+    listeners: Vec<(&'a str, String, bool)>,
+    health_path: String,
+    relative: bool,
+}
+
+/// A TOML string. A JSON string is one, but for DEL, which TOML wants escaped.
+fn string(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}
+
+/// The text of the manifest, which is valid.
+///
+/// # Errors
+/// When what was given breaks a rule of the manifest.
+pub fn manifest(start: &Start) -> Result<(String, App), ManifestError> {
+    let args: Vec<String> = start.args.iter().map(|arg| string(arg)).collect();
+    let text = Text {
+        name: string(start.name.as_ref()),
+        exec: string(&start.exec),
+        args: (!args.is_empty()).then(|| format!("[{}]", args.join(", "))),
+        listeners: start
+            .listeners
+            .iter()
+            .map(|(name, at)| {
+                (name.as_ref(), string(&at.to_string()), matches!(at, Address::Unix(_)))
+            })
+            .collect(),
+        health_path: string(&start.health_path),
+        relative: !start.exec.starts_with('/'),
+    };
+    let mut text = text.render().expect("writing to a string cannot fail");
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    let app = App::parse(&text)?;
+    Ok((text, app))
+}
+
+/// What was done to one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Did {
+    /// It was made or replaced.
+    Wrote,
+    /// It had this text already.
+    Kept,
+}
+
+/// Writes the manifest and its units into `folder`: all or none.
+///
+/// # Errors
+/// When a file is there with another text and `force` is not given, or cannot be written.
+pub fn init(
+    start: &Start,
+    folder: &Path,
+    force: bool,
+) -> Result<(App, Vec<(PathBuf, Did)>), InitError> {
+    let (text, app) = manifest(start)?;
+    let mut files = vec![(folder.join(MANIFEST_FILE), text)];
+    files.extend(render(&app).into_iter().map(|u| (folder.join(u.name.as_ref()), u.text)));
+    let mut done = Vec::new();
+    let mut changes = Vec::new();
+    for (path, text) in files {
+        let same = match fs::read(&path) {
+            Ok(found) => found == text.as_bytes(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                done.push((path.clone(), Did::Wrote));
+                changes.push(Change { path, text: Some(text) });
+                continue;
+            }
+            Err(source) => return Err(InitError::Read { path, source }),
+        };
+        if same {
+            done.push((path, Did::Kept));
+        } else if force {
+            done.push((path.clone(), Did::Wrote));
+            changes.push(Change { path, text: Some(text) });
+        } else {
+            return Err(InitError::Differs(path));
+        }
+    }
+    let _ = files::stage(changes)?.commit()?;
+    Ok((app, done))
+}

@@ -1,0 +1,252 @@
+//! What to change, decided from the manifest and from what is on the machine. No I/O here.
+
+use std::path::Path;
+
+use super::ports::Tried;
+use super::snapshot::{Found, Program, Snapshot, listen_stream};
+use super::{Plan, Problem};
+use crate::files::Change;
+use crate::model::{App, Exec, below};
+use crate::names::{UNIT_DIR, UnitName};
+use crate::render::{UnitFile, owner_of};
+
+/// Every reason against it, or what to do.
+pub(crate) fn plan(
+    root: &Path,
+    app: &App,
+    manifest: &str,
+    units: &[UnitFile],
+    now: &Snapshot,
+) -> Result<Plan, Vec<Problem>> {
+    let mut problems = Vec::new();
+    names(app, units, now, &mut problems);
+    other_apps(app, units, now, &mut problems);
+    live_sockets(units, now, &mut problems);
+    program(app, now, &mut problems);
+    let mut notes = Vec::new();
+    addresses(app, now, &mut problems, &mut notes);
+    user(app, now, &mut problems, &mut notes);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let changes = changes(root, app, manifest, units, now);
+    let alias = app.alias();
+    let no_alias = !now.found.contains_key(alias.as_ref());
+    let first = &app.slots()[0];
+    let enable = match app.exec() {
+        Exec::Program(_) if no_alias => Some(app.slot_unit(first)),
+        _ => None,
+    };
+    let stale = now.states.iter().flatten().any(|(_, state)| state.need_reload);
+    let reload = now.states.is_some() && (stale || !changes.is_empty() || enable.is_some());
+    let next = next(root, app, now, &changes);
+    Ok(Plan { changes, enable, reload, notes, next })
+}
+
+/// Nobody else's file is replaced or hidden.
+fn names(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Vec<Problem>) {
+    let hint = "remove it, or choose another name for the application";
+    for unit in units {
+        let name = unit.name.as_ref();
+        let message = match now.found.get(name) {
+            None => continue,
+            Some(Found::Link(to)) => format!("{UNIT_DIR}/{name} is a link to {}", to.display()),
+            Some(Found::File(text)) => match owner_of(text) {
+                Some(owner) if owner == app.name().as_ref() => continue,
+                Some(owner) => format!("{UNIT_DIR}/{name} belongs to the application {owner}"),
+                None => format!("{UNIT_DIR}/{name} was not written by sockgen"),
+            },
+        };
+        problems.push(Problem::new(message, hint));
+    }
+    let alias = app.alias();
+    let is_slot = |to: &Path| {
+        let file = to.file_name().unwrap_or_default();
+        app.slots().iter().any(|slot| file == app.slot_unit(slot).as_ref())
+    };
+    match now.found.get(alias.as_ref()) {
+        Some(Found::Link(to)) if !is_slot(to) => {
+            let message = format!("{UNIT_DIR}/{alias} is a link to {}", to.display());
+            problems.push(Problem::new(message, hint));
+        }
+        Some(Found::File(_)) => {
+            let message = format!(
+                "{UNIT_DIR}/{alias} is a unit file, and must become the alias of the live slot"
+            );
+            let hint =
+                format!("stop and remove that service, or choose another name than {}", app.name());
+            problems.push(Problem::new(message, hint));
+        }
+        _ => {}
+    }
+    for (name, path) in &now.elsewhere {
+        let message = format!("{name} would hide {}", path.display());
+        problems.push(Problem::new(message, "choose another name for the application"));
+    }
+}
+
+fn other_apps(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Vec<Problem>) {
+    let alias = app.alias();
+    let own = |name: &UnitName| *name == alias || units.iter().any(|unit| unit.name == *name);
+    for other in &now.others {
+        let mut names: Vec<UnitName> =
+            crate::render(other).into_iter().map(|unit| unit.name).collect();
+        names.push(other.alias());
+        if let Some(name) = names.iter().find(|name| own(name)) {
+            let message =
+                format!("{name} would belong to both {} and {}", app.name(), other.name());
+            problems.push(Problem::new(message, "choose another name for the application"));
+        }
+        for listener in app.listeners() {
+            let overlap = other.listeners().iter().find(|l| l.address.overlaps(&listener.address));
+            if let Some(theirs) = overlap {
+                let message = format!(
+                    "{} is the address of listener {} of the application {}",
+                    theirs.address,
+                    theirs.name,
+                    other.name()
+                );
+                let hint = format!("choose another address for listeners.{}", listener.name);
+                problems.push(Problem::new(message, hint));
+            }
+        }
+    }
+}
+
+/// A live socket is never re-addressed and never removed: systemd would drop its descriptor.
+fn live_sockets(units: &[UnitFile], now: &Snapshot, problems: &mut Vec<Problem>) {
+    for (name, old) in now.ours.iter().filter(|(name, _)| name.ends_with(".socket")) {
+        if !now.is_live(name) {
+            continue;
+        }
+        let before = listen_stream(name, old);
+        let Some(unit) = units.iter().find(|unit| unit.name.as_ref() == name) else {
+            let message = format!("{name} is open at {before}, and would be removed");
+            let hint = "keep the listener; to close the port stop the whole application first \
+                        (systemctl stop NAME.target), install, and start it again";
+            problems.push(Problem::new(message, hint));
+            continue;
+        };
+        let after = listen_stream(name, &unit.text);
+        if before != after {
+            let message =
+                format!("{name} is open at {before}, and its address would become {after}");
+            let hint = "keep it and add a listener with a new name for the new address; \
+                        systemd would lose an open socket whose address changes";
+            problems.push(Problem::new(message, hint));
+        }
+    }
+}
+
+fn program(app: &App, now: &Snapshot, problems: &mut Vec<Problem>) {
+    let Exec::Program(path) = app.exec() else { return };
+    let broken = match now.program {
+        Some(Program::Missing) => "does not exist",
+        Some(Program::NoFile) => "is not a file",
+        Some(Program::NotExecutable) => "is not executable",
+        Some(Program::Fine) | None => return,
+    };
+    let hint = match now.program {
+        Some(Program::NotExecutable) => format!("chmod +x {}", path.display()),
+        _ => "install the program first, or use a path inside the release, such as bin/shop".into(),
+    };
+    problems.push(Problem::new(format!("exec: {} {broken}", path.display()), hint));
+}
+
+fn addresses(app: &App, now: &Snapshot, problems: &mut Vec<Problem>, notes: &mut Vec<String>) {
+    for listener in app.listeners() {
+        let (name, address) = (&listener.name, &listener.address);
+        match now.tried.get(name.as_ref()) {
+            None | Some(Tried::Free) => {}
+            Some(Tried::NotHere) => notes.push(format!(
+                "{address} of listeners.{name} is no address of this machine now; the socket \
+                 listens as soon as it is"
+            )),
+            Some(Tried::Taken(holder)) => {
+                let message =
+                    format!("{address} of listeners.{name} is in use by {}", holder.describe());
+                problems.push(Problem::new(message, holder.hint()));
+            }
+            Some(Tried::Refused(why)) => {
+                let message = format!("{address} of listeners.{name} cannot be used: {why}");
+                problems.push(Problem::new(message, "choose another address in the manifest"));
+            }
+        }
+    }
+}
+
+fn user(app: &App, now: &Snapshot, problems: &mut Vec<Problem>, notes: &mut Vec<String>) {
+    let has = |name: &str| now.accounts.iter().any(|account| account == name);
+    match app.user() {
+        None => {
+            let dynamic = app.name().dynamic_user();
+            if has(&dynamic) {
+                let message = format!("the account {dynamic} exists, and would be used");
+                let hint = format!(
+                    "choose another name for the application, or mean it: user = \"{dynamic}\""
+                );
+                problems.push(Problem::new(message, hint));
+            }
+        }
+        Some(user) if !has(user) && !user.starts_with(|c: char| c.is_ascii_digit()) => {
+            notes.push(format!("the user {user} is not in /etc/passwd; without it no slot starts"));
+        }
+        Some(_) => {}
+    }
+}
+
+fn changes(
+    root: &Path,
+    app: &App,
+    manifest: &str,
+    units: &[UnitFile],
+    now: &Snapshot,
+) -> Vec<Change> {
+    let at = |name: &str| below(root, &Path::new(UNIT_DIR).join(name));
+    let mut changes: Vec<Change> = units
+        .iter()
+        .filter(|unit| now.ours.get(unit.name.as_ref()) != Some(&unit.text))
+        .map(|unit| Change { path: at(unit.name.as_ref()), text: Some(unit.text.clone()) })
+        .collect();
+    let gone = now.ours.keys().filter(|name| !units.iter().any(|u| u.name.as_ref() == **name));
+    changes.extend(gone.map(|name| Change { path: at(name), text: None }));
+    if now.manifest.as_deref() != Some(manifest) {
+        let path = below(root, &app.name().manifest_path());
+        changes.push(Change { path, text: Some(manifest.to_owned()) });
+    }
+    changes
+}
+
+/// What a person does next, as commands.
+fn next(root: &Path, app: &App, now: &Snapshot, changes: &[Change]) -> Vec<String> {
+    let (name, target) = (app.name(), app.target());
+    let deployed = now.found.contains_key(app.alias().as_ref());
+    let release = matches!(app.exec(), Exec::Release(_));
+    let mut next = Vec::new();
+    let Some(states) = &now.states else {
+        next.push(format!("systemctl --root={} enable {target}", root.display()));
+        return next;
+    };
+    let state = states.get(target.as_ref()).cloned().unwrap_or_default();
+    if state.is_live() {
+        let sockets = app.listeners().iter().map(|listener| app.socket_unit(&listener.name));
+        let new: Vec<String> =
+            sockets.filter(|unit| !now.is_live(unit.as_ref())).map(|u| u.to_string()).collect();
+        if !new.is_empty() {
+            next.push(format!("systemctl start {}", new.join(" ")));
+        }
+    }
+    if !state.is_live() || !state.enabled {
+        next.push(format!("systemctl enable --now {target}"));
+    }
+    let slots_changed = changes.iter().any(|change| {
+        let file = change.path.file_name().unwrap_or_default();
+        app.slots().iter().any(|slot| file == app.slot_unit(slot).as_ref())
+    });
+    if release && !deployed {
+        next.push(format!("sockctl deploy {name} PATH"));
+    } else if deployed && slots_changed && state.is_live() {
+        next.push(format!("sockctl restart {name}"));
+    }
+    next
+}

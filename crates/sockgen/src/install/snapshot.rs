@@ -1,0 +1,203 @@
+//! What is on the machine now: read once, handed to the plan.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::ports::{self, Tried};
+use super::systemd::{self, UnitState};
+use super::{InstallError, Request};
+use crate::check::Unit;
+use crate::model::{App, Exec, below};
+use crate::names::UNIT_DIR;
+use crate::render::{UnitFile, owner_of};
+
+/// Where else units come from (systemd.unit(5)); a unit of ours would hide one that is there.
+const OTHER_UNIT_DIRS: [&str; 5] = [
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+    "/run/systemd/system",
+    "/run/systemd/generator",
+];
+
+/// What stands where a unit file or the alias would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A symlink, and where it points.
+    Link(PathBuf),
+    /// A file, and its text.
+    File(String),
+}
+
+/// The program of an absolute `exec`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    Fine,
+    Missing,
+    NoFile,
+    NotExecutable,
+}
+
+/// What is on the machine now.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Snapshot {
+    /// Under the names of the units and of the alias, in the folder of units.
+    pub(crate) found: BTreeMap<String, Found>,
+    /// Every unit of this application that an earlier install wrote: name and text.
+    pub(crate) ours: BTreeMap<String, String>,
+    /// Units and the alias that another folder has, too.
+    pub(crate) elsewhere: BTreeMap<String, PathBuf>,
+    pub(crate) manifest: Option<String>,
+    /// The other applications that are installed.
+    pub(crate) others: Vec<App>,
+    /// The states of the units; `None` for an image.
+    pub(crate) states: Option<BTreeMap<String, UnitState>>,
+    /// What trying the addresses gave, by listener; those that are ours already are not tried.
+    pub(crate) tried: BTreeMap<String, Tried>,
+    pub(crate) program: Option<Program>,
+    /// The names of the accounts in passwd(5).
+    pub(crate) accounts: Vec<String>,
+}
+
+impl Snapshot {
+    pub(crate) fn take(
+        request: &Request,
+        app: &App,
+        units: &[UnitFile],
+    ) -> Result<Self, InstallError> {
+        let root = request.root.as_deref().unwrap_or(Path::new("/"));
+        let folder = below(root, Path::new(UNIT_DIR));
+        let mut names: Vec<String> = units.iter().map(|unit| unit.name.to_string()).collect();
+        names.push(app.alias().to_string());
+        let ours = ours(&folder, app)?;
+        let mut all = names.clone();
+        all.extend(ours.keys().filter(|name| !names.contains(name)).cloned());
+        let states = match request.root {
+            None => Some(systemd::states(&all)?),
+            Some(_) => None,
+        };
+        let mut snapshot = Self {
+            found: found(&folder, &names)?,
+            ours,
+            elsewhere: elsewhere(root, &names),
+            manifest: read_if_there(&below(root, &app.name().manifest_path()))?,
+            others: others(root, app)?,
+            states,
+            tried: BTreeMap::new(),
+            program: program(root, app),
+            accounts: accounts(root),
+        };
+        if request.root.is_none() {
+            snapshot.tried = snapshot.try_addresses(app);
+        }
+        Ok(snapshot)
+    }
+
+    /// Whether systemd has this unit running.
+    pub(crate) fn is_live(&self, unit: &str) -> bool {
+        self.states.as_ref().and_then(|all| all.get(unit)).is_some_and(UnitState::is_live)
+    }
+
+    fn try_addresses(&self, app: &App) -> BTreeMap<String, Tried> {
+        let open_already = |unit: &str, address: &str| {
+            self.is_live(unit)
+                && self.ours.get(unit).is_some_and(|text| listen_stream(unit, text) == address)
+        };
+        app.listeners()
+            .iter()
+            .filter(|listener| {
+                let unit = app.socket_unit(&listener.name);
+                let address = crate::quote::plain(&listener.address.to_string());
+                !open_already(unit.as_ref(), &address)
+            })
+            .map(|listener| (listener.name.to_string(), ports::try_address(&listener.address)))
+            .collect()
+    }
+}
+
+/// The address in the text of a socket unit.
+pub(crate) fn listen_stream(unit: &str, text: &str) -> String {
+    Unit::parse(unit, text).value("Socket", "ListenStream").unwrap_or_default().to_owned()
+}
+
+fn read_if_there(path: &Path) -> Result<Option<String>, InstallError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(InstallError::Read { path: path.to_owned(), source }),
+    }
+}
+
+fn found(folder: &Path, names: &[String]) -> Result<BTreeMap<String, Found>, InstallError> {
+    let mut found = BTreeMap::new();
+    for name in names {
+        let path = folder.join(name);
+        if let Ok(target) = fs::read_link(&path) {
+            found.insert(name.clone(), Found::Link(target));
+        } else if let Some(text) = read_if_there(&path)? {
+            found.insert(name.clone(), Found::File(text));
+        }
+    }
+    Ok(found)
+}
+
+fn ours(folder: &Path, app: &App) -> Result<BTreeMap<String, String>, InstallError> {
+    let mut ours = BTreeMap::new();
+    let prefix = format!("{}-", app.name());
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        let named = name.starts_with(&prefix) || name == app.target().as_ref();
+        if !is_file || !named {
+            continue;
+        }
+        if let Some(text) = read_if_there(&entry.path())?
+            && owner_of(&text) == Some(app.name().as_ref())
+        {
+            ours.insert(name, text);
+        }
+    }
+    Ok(ours)
+}
+
+fn elsewhere(root: &Path, names: &[String]) -> BTreeMap<String, PathBuf> {
+    let mut found = BTreeMap::new();
+    for name in names {
+        let mut paths = OTHER_UNIT_DIRS.iter().map(|folder| Path::new(folder).join(name));
+        if let Some(path) = paths.find(|path| below(root, path).symlink_metadata().is_ok()) {
+            found.insert(name.clone(), path);
+        }
+    }
+    found
+}
+
+/// The other applications; one that cannot be read any more is no hindrance to this one.
+fn others(root: &Path, app: &App) -> Result<Vec<App>, InstallError> {
+    let names = App::installed(root).map_err(InstallError::Others)?;
+    Ok(names
+        .iter()
+        .filter(|name| *name != app.name())
+        .filter_map(|name| App::load(root, name).ok())
+        .collect())
+}
+
+fn program(root: &Path, app: &App) -> Option<Program> {
+    let Exec::Program(path) = app.exec() else { return None };
+    let path = below(root, path);
+    Some(match fs::metadata(&path) {
+        // In an image an absolute symlink points outside of it as seen from here.
+        Err(_) if root != Path::new("/") && path.is_symlink() => Program::Fine,
+        Err(_) => Program::Missing,
+        Ok(found) if !found.is_file() => Program::NoFile,
+        Ok(found) if found.permissions().mode() & 0o111 == 0 => Program::NotExecutable,
+        Ok(_) => Program::Fine,
+    })
+}
+
+fn accounts(root: &Path) -> Vec<String> {
+    let text = fs::read_to_string(below(root, Path::new("/etc/passwd"))).unwrap_or_default();
+    text.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_owned()).collect()
+}

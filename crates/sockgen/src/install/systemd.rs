@@ -1,0 +1,113 @@
+//! The few questions and orders that `sockgen install` has for systemd, through systemctl(1).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use super::InstallError;
+
+/// What systemd knows of one unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct UnitState {
+    pub(crate) active: String,
+    pub(crate) need_reload: bool,
+    pub(crate) enabled: bool,
+}
+
+impl UnitState {
+    /// Whether stopping, changing or removing it could be noticed.
+    pub(crate) fn is_live(&self) -> bool {
+        !matches!(self.active.as_str(), "" | "inactive" | "failed")
+    }
+}
+
+fn systemctl(what: &'static str, args: &[&str]) -> Result<Output, InstallError> {
+    let output = Command::new("systemctl")
+        .args(args)
+        .envs([("LC_ALL", "C"), ("SYSTEMD_COLORS", "0"), ("SYSTEMD_PAGER", "")])
+        .output();
+    let output = match output {
+        Ok(output) => output,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(InstallError::NoSystemd { found: "there is no systemctl" });
+        }
+        Err(source) => return Err(InstallError::Spawn { source }),
+    };
+    if output.status.success() {
+        return Ok(output);
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(InstallError::Systemctl { what, said })
+}
+
+/// Asks for the state of units, by name; a name systemd does not know has the default state.
+pub(crate) fn states(names: &[String]) -> Result<BTreeMap<String, UnitState>, InstallError> {
+    // sd_booted(3)
+    if !Path::new("/run/systemd/system").is_dir() {
+        let found = "systemd is not what runs this machine";
+        return Err(InstallError::NoSystemd { found });
+    }
+    let properties = "--property=Id,ActiveState,NeedDaemonReload,UnitFileState";
+    let mut args = vec!["show", properties, "--"];
+    args.extend(names.iter().map(String::as_str));
+    let output = systemctl("ask systemd for the state of the units", &args)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // One block for each name, in the order of the question.
+    Ok(names.iter().cloned().zip(text.trim().split("\n\n").map(state)).collect())
+}
+
+fn state(block: &str) -> UnitState {
+    let mut state = UnitState::default();
+    for (key, value) in block.lines().filter_map(|line| line.split_once('=')) {
+        match key {
+            "ActiveState" => value.clone_into(&mut state.active),
+            "NeedDaemonReload" => state.need_reload = value == "yes",
+            "UnitFileState" => state.enabled = value.starts_with("enabled"),
+            _ => {}
+        }
+    }
+    state
+}
+
+/// Has systemd read all unit files again.
+pub(crate) fn reload() -> Result<(), InstallError> {
+    systemctl("reload the unit files", &["daemon-reload"]).map(drop)
+}
+
+/// Makes the symlinks that `[Install]` of a unit asks for. Never with `--force`: an alias that is
+/// there says which slot is live.
+pub(crate) fn enable(root: Option<&Path>, unit: &str) -> Result<(), InstallError> {
+    let what = "point the alias at the first slot";
+    match root {
+        None => systemctl(what, &["enable", "--quiet", "--", unit]).map(drop),
+        Some(root) => {
+            let root = format!("--root={}", root.display());
+            systemctl(what, &[&root, "enable", "--quiet", "--", unit]).map(drop)
+        }
+    }
+}
+
+/// The socket unit that listens on an address, as far as systemd says.
+pub(crate) fn socket_unit_of(address: &str) -> Option<String> {
+    let args = ["list-sockets", "--all", "--no-legend", "--plain", "--full"];
+    let output = systemctl("list sockets", &args).ok()?;
+    String::from_utf8_lossy(&output.stdout).lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some(address)).then(|| words.next().map(str::to_owned))?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_of_show() {
+        let text =
+            "Id=shop.target\nActiveState=active\nNeedDaemonReload=yes\nUnitFileState=enabled";
+        let state = state(text);
+        assert!(state.is_live() && state.need_reload && state.enabled);
+        assert!(!super::state("ActiveState=inactive\nUnitFileState=").is_live());
+    }
+}
