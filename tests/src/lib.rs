@@ -2,7 +2,9 @@
 //!
 //! Everything here is for tests: a function that cannot do its work panics with all that is known about why.
 
+pub mod binaries;
 pub mod load;
 pub mod sandbox;
+pub mod shop;
 
 pub use sandbox::Sandbox;

@@ -116,7 +116,7 @@ impl Shared {
             Fault::Close => stream.shutdown(Shutdown::Both)?,
             Fault::Reset => set_socket_linger(&stream, Some(Duration::ZERO))?,
             Fault::HalfAResponse => {
-                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nt")?
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nt")?;
             }
             Fault::Silence => {
                 let mut silent = stream.try_clone()?;

@@ -1,0 +1,73 @@
+# What the tests and the demo need from the machine. Sourced by a POSIX shell, from any directory:
+#
+#     . tests/prerequisites.sh
+#
+# As root on Debian it installs what is missing; elsewhere it prints the line to type and exits with status 1.
+
+# Program, and the Debian package that has it.
+prerequisites='
+cc gcc
+curl curl
+dbus-daemon dbus
+h2load nghttp2-client
+ip iproute2
+mount mount
+nsenter util-linux
+setpriv util-linux
+systemd-analyze systemd
+unshare util-linux
+wrk wrk
+'
+# The oldest Rust that builds the workspace is written once, in its Cargo.toml.
+prerequisites_manifest=$(CDPATH='' cd -- "$(dirname -- "${PREREQUISITES:-$0}")" && pwd)/../Cargo.toml
+rust_needed=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$prerequisites_manifest")
+systemd_needed=252
+rust_install='curl --proto =https --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal'
+
+# Whether version $1 is at least $2.
+is_at_least() {
+    [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
+}
+
+is_debian_root() {
+    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null
+}
+
+give_up() {
+    echo "$1" >&2
+    shift
+    [ $# -eq 0 ] || printf 'type:\n    %s\n' "$*" >&2
+    exit 1
+}
+
+# Directories that root's PATH has and others' may not, and where rustup puts cargo.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:${HOME:-/root}/.cargo/bin
+export PATH
+
+missing=$(echo "$prerequisites" | while read -r program package; do
+    [ -z "$program" ] || command -v "$program" >/dev/null || echo "$package"
+done | sort -u | tr '\n' ' ')
+if [ -n "$missing" ]; then
+    is_debian_root || give_up "missing: $missing" "sudo apt-get update && sudo apt-get install -y $missing"
+    echo "installing: $missing" >&2
+    # shellcheck disable=SC2086 # one word for each package
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } >&2 ||
+        give_up "apt-get could not install: $missing"
+fi
+
+rust_found=$(cargo --version 2>/dev/null | cut -d ' ' -f 2)
+if [ -z "$rust_found" ]; then
+    is_debian_root || give_up "missing: cargo $rust_needed or newer" "$rust_install"
+    echo "installing: the stable Rust toolchain, with rustup" >&2
+    sh -c "$rust_install" >&2 || give_up "rustup could not install Rust" "$rust_install"
+    rust_found=$(cargo --version | cut -d ' ' -f 2)
+fi
+is_at_least "$rust_found" "$rust_needed" ||
+    give_up "cargo is $rust_found, $rust_needed or newer is needed" "rustup update stable, or: $rust_install"
+
+systemd_found=$(systemd-analyze --version | sed -n 's/^systemd \([0-9]*\).*/\1/p')
+is_at_least "$systemd_found" "$systemd_needed" ||
+    give_up "systemd is $systemd_found, $systemd_needed or newer is needed (Debian 12 has 252)"
+
+grep -q ' cgroup2 ' /proc/mounts ||
+    give_up "no cgroup2 hierarchy is mounted" "sudo mount -t cgroup2 cgroup2 /sys/fs/cgroup"
