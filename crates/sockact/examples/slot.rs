@@ -1,0 +1,68 @@
+//! The service that the tests start as slots: it says which slot answers, and can be slow.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use hyper_util::rt::TokioIo;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let slot = std::env::var("SOCKACT_SLOT").unwrap_or_default();
+    let listeners = sockact::listeners()?;
+    let http = listeners.tcp_all("http")?;
+    let name = slot.clone();
+    let router = Router::new()
+        .route("/", get(move || async move { name }))
+        .route("/slow/{ms}", get(slow))
+        .route("/stream/{chunks}/{ms}", get(stream))
+        .route("/length", post(|body: Bytes| async move { body.len().to_string() }))
+        .route("/echo", get(echo));
+    let mut serve = sockact::serve(http, router.clone());
+    if listeners.remaining().iter().any(|name| name == "api") {
+        serve = serve.and(listeners.unix("api")?, router);
+    }
+    if let Some(ms) = std::env::var("IDLE_WINDOW_MS").ok().and_then(|ms| ms.parse().ok()) {
+        serve = serve.idle_window(Duration::from_millis(ms));
+    }
+    let report = serve.await?;
+    println!("{slot} {report}");
+    Ok(())
+}
+
+async fn slow(Path(ms): Path<u64>) -> &'static str {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    "slow"
+}
+
+/// One "chunk" after another, a pause before each but the first.
+async fn stream(Path((chunks, ms)): Path<(u32, u64)>) -> Body {
+    let next = move |left: u32| async move {
+        if left == 0 {
+            return None;
+        }
+        if left < chunks {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+        Some((Ok::<_, Infallible>(Bytes::from_static(b"chunk")), left - 1))
+    };
+    Body::from_stream(futures_util::stream::unfold(chunks, next))
+}
+
+/// Upgrades to a protocol that returns every byte.
+async fn echo(request: Request) -> Response {
+    let upgrade = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        if let Ok(upgraded) = upgrade.await {
+            let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
+            let _ = tokio::io::copy(&mut from, &mut to).await;
+        }
+    });
+    let headers = [(header::CONNECTION, "upgrade"), (header::UPGRADE, "echo")];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}

@@ -1,0 +1,152 @@
+//! The accept loop: one for each listening socket, obeying the gate.
+
+use std::io;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use tokio::net::{TcpListener, UnixListener};
+
+use super::clock::{Alarm, monotonic};
+use super::gate::{Keeper, Plan};
+use super::io::Stream;
+use crate::listener::Socket;
+
+/// Accepts and hands each connection to `spawn`, until the gate says stop; then the listener is
+/// closed. Closed, never shut down: shutdown(2) would end it for every process that holds it.
+///
+/// While the gate is closed the socket is not even watched, so that a warm standby is not woken for
+/// each connection that the other slot takes.
+pub(crate) async fn run(socket: Socket, mut keeper: Keeper, mut spawn: impl FnMut(Stream)) {
+    let mut watch: Option<Watched> = None;
+    let mut alarm = Alarm::default();
+    let mut trouble = Trouble::default();
+    loop {
+        let order = keeper.order();
+        if order.stop {
+            return;
+        }
+        let plan = order.setting.plan(monotonic());
+        if plan == Plan::Closed {
+            watch = None;
+            keeper.changed().await;
+            continue;
+        }
+        let step = async {
+            let watched = match watch.take() {
+                Some(watched) => watched,
+                None => Watched::new(&socket)?,
+            };
+            let watched = watch.insert(watched);
+            match plan {
+                Plan::Open | Plan::Closed => accept_all(watched, &mut spawn, &mut trouble).await,
+                Plan::ShutUntil(edge) => alarm.at(edge).await,
+                Plan::OpenUntil(edge) => tokio::select! {
+                    biased;
+                    result = alarm.at(edge) => result,
+                    result = accept_all(watched, &mut spawn, &mut trouble) => result,
+                },
+            }
+        };
+        let result = tokio::select! {
+            biased;
+            () = keeper.changed() => Ok(()),
+            result = step => result,
+        };
+        if let Err(e) = result {
+            let pause = trouble.met(&e);
+            // An order ends the pause.
+            let _ = tokio::time::timeout(pause, keeper.changed()).await;
+        }
+    }
+}
+
+/// A duplicate of the listening descriptor, registered with the runtime until it is dropped.
+#[derive(Debug)]
+enum Watched {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Watched {
+    fn new(socket: &Socket) -> io::Result<Watched> {
+        Ok(match socket {
+            Socket::Tcp(l) => Watched::Tcp(TcpListener::from_std(l.try_clone()?)?),
+            Socket::Unix(l) => Watched::Unix(UnixListener::from_std(l.try_clone()?)?),
+        })
+    }
+
+    async fn accept(&self) -> io::Result<Stream> {
+        Ok(match self {
+            Watched::Tcp(l) => Stream::tcp(l.accept().await?.0),
+            Watched::Unix(l) => Stream::Unix(l.accept().await?.0),
+        })
+    }
+}
+
+/// Accepts until an error that is the process's own. Under a flood of connections the runtime's
+/// budget gives the gate and the other tasks their turn.
+async fn accept_all(
+    watch: &Watched,
+    spawn: &mut impl FnMut(Stream),
+    trouble: &mut Trouble,
+) -> io::Result<()> {
+    loop {
+        match watch.accept().await {
+            Ok(stream) => {
+                spawn(stream);
+                trouble.over();
+            }
+            Err(e) if is_the_connections(&e) => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Errors of accept(2) that belong to the connection that was to be accepted, not to the listener:
+/// "Linux accept() passes already-pending network errors on the new socket as an error code".
+fn is_the_connections(e: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(e),
+        Some(
+            Errno::CONNABORTED
+                | Errno::INTR
+                | Errno::PERM
+                | Errno::PROTO
+                | Errno::NOPROTOOPT
+                | Errno::OPNOTSUPP
+                | Errno::NETDOWN
+                | Errno::NETUNREACH
+                | Errno::HOSTDOWN
+                | Errno::HOSTUNREACH
+                | Errno::NONET
+                | Errno::TIMEDOUT
+        )
+    )
+}
+
+/// How the loop takes an error such as EMFILE: it says so once, and pauses ever longer. The
+/// connections wait in the backlog, or the other slot takes them.
+#[derive(Debug, Default)]
+struct Trouble {
+    pause: Option<Duration>,
+}
+
+impl Trouble {
+    const FIRST: Duration = Duration::from_millis(5);
+    const LONGEST: Duration = Duration::from_secs(1);
+
+    fn met(&mut self, error: &io::Error) -> Duration {
+        if self.pause.is_none() {
+            eprintln!("sockact: cannot accept connections: {error}; trying on");
+        }
+        let pause = self.pause.map_or(Trouble::FIRST, |p| (p * 2).min(Trouble::LONGEST));
+        self.pause = Some(pause);
+        pause
+    }
+
+    fn over(&mut self) {
+        if self.pause.take().is_some() {
+            eprintln!("sockact: accepting connections again");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The drain: a lame duck that takes nothing new and loses nothing it has.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::notify;
+use super::report::{End, Report};
+use super::run::Signals;
+use super::shared::Shared;
+use super::track::Phase;
+
+/// How often overdue idle connections are looked for.
+const TICK: Duration = Duration::from_millis(100);
+/// How often systemd is told what is left.
+const STATUS: Duration = Duration::from_secs(1);
+
+pub(super) async fn drain(
+    shared: &Shared,
+    loops: &mut JoinSet<()>,
+    signals: &mut Signals,
+    idle_window: Duration,
+    deadline: Duration,
+) -> Report {
+    let began = Instant::now();
+    let tracker = &shared.tracker;
+    tracker.enter_phase(Phase::Draining);
+    shared.gate.stop();
+    // Each closes its listener and ends. From here on every new connection is the other slot's.
+    while loops.join_next().await.is_some() {}
+    let before = tracker.sums();
+    notify::stopping(before);
+
+    let watch = async {
+        sleep(idle_window).await;
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            tracker.wake_overdue();
+        }
+    };
+    let tell = async {
+        let mut last = before;
+        loop {
+            sleep(STATUS).await;
+            let now = tracker.sums();
+            if (now.connections, now.in_flight) != (last.connections, last.in_flight) {
+                notify::draining(now);
+                last = now;
+            }
+        }
+    };
+    let end = tokio::select! {
+        biased;
+        () = tracker.emptied() => End::Drained,
+        () = signals.next() => End::SecondSignal,
+        () = sleep(deadline) => End::Deadline,
+        () = watch => End::Drained,
+        () = tell => End::Drained,
+    };
+    let after = tracker.sums();
+    tracker.enter_phase(Phase::Cutting);
+    Report {
+        end,
+        drained: began.elapsed(),
+        finished: before.connections - after.connections,
+        cut: after.connections,
+        accepted: after.accepted,
+        requests: after.requests,
+    }
+}

@@ -1,0 +1,89 @@
+//! From start to signal: the order in which things come alive.
+
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+
+use rustix::fs::{OFlags, fcntl_getfl};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+
+use super::shared::Shared;
+use super::track::Tracker;
+use super::vars::Vars;
+use super::{Report, Serve, ServeError, Site, accept, drain, notify};
+
+pub(super) async fn run(serve: Serve) -> Result<Report, ServeError> {
+    let Serve { sites, admin, idle_window, drain_deadline } = serve;
+    let orders = Vars::from_env().orders()?;
+    for (nth, site) in sites.iter().enumerate() {
+        for socket in &site.listener.sockets {
+            check_non_blocking(socket, || format!("{}.", nth + 1))?;
+        }
+    }
+    let mut signals = Signals::new()?;
+    let tracker = Tracker::new(idle_window);
+    let shared = Shared::new(orders.slot, orders.gate, tracker);
+    let mut helpers = JoinSet::new();
+    if let Some(listener) = crate::adopt::take_admin() {
+        let listener = watch_admin(listener)?;
+        helpers.spawn(admin(listener, Arc::clone(&shared)));
+    }
+    let mut loops = accept_loops(sites, &shared);
+    shared.gate.in_force().await;
+    notify::ready(shared.gate.setting().share()).map_err(|source| ServeError::Ready { source })?;
+    signals.next().await;
+    let deadline = orders.drain.unwrap_or(drain_deadline);
+    // The admin socket is served on until this returns, and `helpers` is dropped.
+    Ok(drain::drain(&shared, &mut loops, &mut signals, idle_window, deadline).await)
+}
+
+fn accept_loops(sites: Vec<Site>, shared: &Arc<Shared>) -> JoinSet<()> {
+    let mut loops = JoinSet::new();
+    for site in sites {
+        for socket in site.listener.sockets {
+            loops.spawn(accept::run(socket, shared.gate.keeper(), (site.spawner)(shared)));
+        }
+    }
+    loops
+}
+
+fn watch_admin(listener: UnixListener) -> Result<tokio::net::UnixListener, ServeError> {
+    check_non_blocking(&listener, || "admin".to_owned())?;
+    tokio::net::UnixListener::from_std(listener)
+        .map_err(|source| ServeError::Watch { what: "admin".to_owned(), source })
+}
+
+fn check_non_blocking(fd: impl AsFd, what: impl Fn() -> String) -> Result<(), ServeError> {
+    let flags =
+        fcntl_getfl(fd).map_err(|e| ServeError::Watch { what: what(), source: e.into() })?;
+    if flags.contains(OFlags::NONBLOCK) {
+        return Ok(());
+    }
+    Err(ServeError::Blocking { what: what() })
+}
+
+/// SIGTERM, which systemd sends to stop a service (`systemd.kill(5)`), and SIGINT, for a terminal.
+#[derive(Debug)]
+pub(super) struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Signals, ServeError> {
+        let handle = |kind| signal(kind).map_err(|source| ServeError::Signals { source });
+        Ok(Signals {
+            term: handle(SignalKind::terminate())?,
+            int: handle(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next of either.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}

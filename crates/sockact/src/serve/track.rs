@@ -1,0 +1,263 @@
+//! Who is connected: an account for each connection, and the list of them.
+//!
+//! The hot path touches its own connection's account alone; a connection enters and leaves the list
+//! once. Sums are made when somebody asks.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::pipeline::Tally;
+
+/// Where the process stands; only ever moves down this list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Serving,
+    Draining,
+    /// What is still open now is dropped.
+    Cutting,
+}
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Protocol {
+    /// Too few bytes came to tell.
+    Unknown,
+    Http1,
+    Http2,
+    /// Handed to the application after `101` or CONNECT.
+    Upgraded,
+}
+
+/// All public connections of the process.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    phase: AtomicU8,
+    started: Instant,
+    /// Milliseconds from `started` to the begin of the drain.
+    drain_began: AtomicU64,
+    idle_window: Duration,
+    list: Mutex<List>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    open: HashMap<u64, Arc<Account>>,
+    accepted: u64,
+    /// Requests of connections that have left.
+    requests: u64,
+}
+
+/// The sums over all connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub(crate) connections: u64,
+    pub(crate) in_flight: u64,
+    pub(crate) accepted: u64,
+    pub(crate) requests: u64,
+}
+
+/// One connection's account.
+#[derive(Debug)]
+pub(crate) struct Account {
+    tracker: Arc<Tracker>,
+    protocol: AtomicU8,
+    in_flight: AtomicU32,
+    requests: AtomicU64,
+    /// Milliseconds from the tracker's start to the end of the last response; kept while draining.
+    answered: AtomicU64,
+    tally: Mutex<Tally>,
+    task: Mutex<Option<Waker>>,
+}
+
+/// Held by the I/O object: the connection is open as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    key: u64,
+    pub(crate) account: Arc<Account>,
+}
+
+impl Tracker {
+    pub(crate) fn new(idle_window: Duration) -> Arc<Tracker> {
+        Arc::new(Tracker {
+            phase: AtomicU8::new(Phase::Serving as u8),
+            started: Instant::now(),
+            drain_began: AtomicU64::new(0),
+            idle_window,
+            list: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Enters a connection that was just accepted.
+    pub(crate) fn enter(self: &Arc<Self>) -> Entry {
+        let account = Arc::new(Account {
+            tracker: Arc::clone(self),
+            protocol: AtomicU8::new(Protocol::Unknown as u8),
+            in_flight: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            tally: Mutex::default(),
+            task: Mutex::new(None),
+        });
+        let mut list = lock(&self.list);
+        let key = list.accepted;
+        list.accepted += 1;
+        list.open.insert(key, Arc::clone(&account));
+        Entry { key, account }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Serving,
+            1 => Phase::Draining,
+            _ => Phase::Cutting,
+        }
+    }
+
+    /// Moves on and lets every connection know.
+    pub(crate) fn enter_phase(&self, phase: Phase) {
+        if phase == Phase::Draining {
+            self.drain_began.store(self.now(), Relaxed);
+        }
+        self.phase.store(phase as u8, Relaxed);
+        // The lock orders the store before every later `enter`, and wakes see it.
+        self.wake_if(|_| true);
+    }
+
+    /// Lets those connections look at the clock whose idle window has passed.
+    pub(crate) fn wake_overdue(&self) {
+        self.wake_if(Account::is_overdue);
+    }
+
+    fn wake_if(&self, which: impl Fn(&Account) -> bool) {
+        let wakers: Vec<Waker> = {
+            let list = lock(&self.list);
+            let which = list.open.values().filter(|a| which(a));
+            which.filter_map(|a| lock(&a.task).clone()).collect()
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn sums(&self) -> Sums {
+        let list = lock(&self.list);
+        let mut sums = Sums {
+            connections: list.open.len() as u64,
+            accepted: list.accepted,
+            requests: list.requests,
+            in_flight: 0,
+        };
+        for account in list.open.values() {
+            sums.in_flight += u64::from(account.in_flight.load(Relaxed));
+            sums.requests += account.requests.load(Relaxed);
+        }
+        sums
+    }
+
+    /// Waits until no connection is open.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if lock(&self.list).open.is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+}
+
+impl Account {
+    pub(crate) fn phase(&self) -> Phase {
+        self.tracker.phase()
+    }
+
+    pub(crate) fn protocol(&self) -> Protocol {
+        match self.protocol.load(Relaxed) {
+            0 => Protocol::Unknown,
+            1 => Protocol::Http1,
+            2 => Protocol::Http2,
+            _ => Protocol::Upgraded,
+        }
+    }
+
+    pub(crate) fn set_protocol(&self, protocol: Protocol) {
+        self.protocol.store(protocol as u8, Relaxed);
+    }
+
+    pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
+        lock(&self.tally)
+    }
+
+    pub(crate) fn request_begins(&self) {
+        self.requests.fetch_add(1, Relaxed);
+        self.in_flight.fetch_add(1, Relaxed);
+        if self.protocol() == Protocol::Http1 {
+            self.tally().request();
+        }
+    }
+
+    pub(crate) fn request_ends(&self) {
+        if self.protocol() == Protocol::Http1 {
+            self.tally().answered();
+        }
+        if self.phase() != Phase::Serving {
+            self.answered.store(self.tracker.now(), Relaxed);
+        }
+        self.in_flight.fetch_sub(1, Relaxed);
+    }
+
+    pub(crate) fn is_answering(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0
+    }
+
+    /// The connection's task can be woken by this from now on.
+    pub(crate) fn set_task(&self, waker: Option<Waker>) {
+        *lock(&self.task) = waker;
+    }
+
+    /// Draining, and the client of this idle HTTP/1 connection has had its window for one more
+    /// request: since the drain began, or since the last response if that was later.
+    pub(crate) fn is_overdue(&self) -> bool {
+        let tracker = &self.tracker;
+        if tracker.phase() == Phase::Serving || self.is_answering() {
+            return false;
+        }
+        if !matches!(self.protocol(), Protocol::Http1 | Protocol::Unknown) {
+            return false;
+        }
+        let since = self.answered.load(Relaxed).max(tracker.drain_began.load(Relaxed));
+        let window = tracker.idle_window.as_millis() as u64;
+        tracker.now() >= since.saturating_add(window) && !self.tally().has_part_of_a_request()
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let tracker = &self.account.tracker;
+        let mut list = lock(&tracker.list);
+        if let Some(account) = list.open.remove(&self.key) {
+            list.requests += account.requests.load(Relaxed);
+        }
+        if list.open.is_empty() {
+            tracker.changed.notify_waiters();
+        }
+    }
+}
+
+/// No code panics while it holds these locks; a poisoned one holds sound data.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

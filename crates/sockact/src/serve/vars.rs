@@ -1,0 +1,93 @@
+//! The variables a slot is started with, as a snapshot, and what they say.
+
+use std::time::Duration;
+
+use super::ServeError;
+use super::gate::Setting;
+
+/// What the environment says to `serve`, read once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Vars {
+    pub(crate) slot: Option<String>,
+    pub(crate) gate: Option<String>,
+    pub(crate) drain_usec: Option<String>,
+}
+
+/// What it means.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Orders {
+    /// The slot's name; empty when started by hand.
+    pub(crate) slot: String,
+    pub(crate) gate: Setting,
+    pub(crate) drain: Option<Duration>,
+}
+
+impl Vars {
+    pub(crate) fn from_env() -> Vars {
+        let var = |name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
+        Vars {
+            slot: var("SOCKACT_SLOT"),
+            gate: var("SOCKACT_GATE"),
+            drain_usec: var("SOCKACT_DRAIN_USEC"),
+        }
+    }
+
+    pub(crate) fn orders(self) -> Result<Orders, ServeError> {
+        Ok(Orders {
+            slot: self.slot.unwrap_or_default(),
+            gate: match self.gate {
+                None => Setting::OPEN,
+                Some(text) => gate(&text).ok_or(ServeError::Gate { value: text })?,
+            },
+            drain: match self.drain_usec {
+                None => None,
+                Some(text) => match text.parse() {
+                    Ok(usec) => Some(Duration::from_micros(usec)),
+                    Err(_) => return Err(ServeError::DrainUsec { value: text }),
+                },
+            },
+        })
+    }
+}
+
+fn gate(text: &str) -> Option<Setting> {
+    match text {
+        "open" => Some(Setting::OPEN),
+        "closed" => Some(Setting::CLOSED),
+        share => Setting::new(share.parse().ok()?, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(gate: Option<&str>, drain: Option<&str>, expected: Option<(f64, Option<u64>)>) {
+        let vars = Vars {
+            slot: None,
+            gate: gate.map(str::to_owned),
+            drain_usec: drain.map(str::to_owned),
+        };
+        let got =
+            vars.orders().ok().map(|o| (o.gate.share(), o.drain.map(|d| d.as_micros() as u64)));
+        assert_eq!(got, expected, "{gate:?} {drain:?}");
+    }
+
+    #[test]
+    fn what_the_variables_say() {
+        check(None, None, Some((1.0, None)));
+        check(Some("open"), None, Some((1.0, None)));
+        check(Some("closed"), Some("2500000"), Some((0.0, Some(2_500_000))));
+        check(Some("0.25"), Some("0"), Some((0.25, Some(0))));
+        check(Some("1"), None, Some((1.0, None)));
+        check(Some(""), None, None);
+        check(Some("shut"), None, None);
+        check(Some("1.5"), None, None);
+        check(Some("-0"), None, Some((0.0, None)));
+        check(Some("NaN"), None, None);
+        check(None, Some("30s"), None);
+        check(None, Some("-1"), None);
+        check(None, Some(""), None);
+    }
+}
