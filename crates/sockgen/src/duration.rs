@@ -17,17 +17,16 @@ pub(crate) struct Span(pub(crate) Duration);
 
 impl Span {
     fn parse(text: &str) -> Result<Self, String> {
-        let found: SignedDuration = text.parse().map_err(|_| {
-            format!("{} is not a duration, such as \"10s\", \"5min\" or \"500ms\"", shown(text))
-        })?;
+        let found: SignedDuration =
+            text.parse().map_err(|_| format!("{} is not a duration", shown(text)))?;
         let Ok(duration) = Duration::try_from(found) else {
-            return Err(format!("{} is negative", shown(text)));
+            return Err(format!("{} as a duration is negative", shown(text)));
         };
         if duration > LONGEST {
-            return Err(format!("{} is longer than 7 days", shown(text)));
+            return Err(format!("{} is a duration of more than 7 days", shown(text)));
         }
         if !duration.is_zero() && duration < Duration::from_millis(1) {
-            return Err(format!("{} is shorter than 1ms", shown(text)));
+            return Err(format!("{} is a duration of less than 1ms", shown(text)));
         }
         Ok(Self(duration))
     }

@@ -12,7 +12,7 @@ pub enum ManifestError {
     /// The text is not TOML, or a value has the wrong type or form.
     ///
     /// The message shows the line and points at the column.
-    #[error("the manifest cannot be read: {message}")]
+    #[error("{message}")]
     Form {
         /// The message, with the line, the column and the text of the line.
         message: String,

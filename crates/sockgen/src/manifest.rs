@@ -164,7 +164,8 @@ fn form_error(text: &str, error: &toml::de::Error) -> ManifestError {
     };
     let Some(span) = error.span() else {
         let hint = own_hint.or_else(|| hint_for(message, ""));
-        return ManifestError::Form { message: message.into(), line: 0, column: 0, hint };
+        let message = one_line(message);
+        return ManifestError::Form { message, line: 0, column: 0, hint };
     };
     let start = span.start.min(text.len());
     let before = text.get(..start).unwrap_or_default();
@@ -173,15 +174,23 @@ fn form_error(text: &str, error: &toml::de::Error) -> ManifestError {
     let column = before[line_start..].chars().count() + 1;
     let hint = own_hint.or_else(|| hint_for(message, text.get(span).unwrap_or_default()));
     let source_line = shown_line(text.lines().nth(line - 1).unwrap_or_default());
-    let message = format!("line {line}, column {column}: {message}\n  | {source_line}");
+    let message = one_line(message);
+    let mut message = format!("line {line}, column {column}: {message}");
+    if !source_line.is_empty() {
+        message.push_str("\n  | ");
+        message.push_str(&source_line);
+    }
     ManifestError::Form { message, line, column, hint }
+}
+
+/// What the parser said, without the line breaks that it or a value put in.
+fn one_line(message: &str) -> String {
+    message.split(char::is_control).collect::<Vec<_>>().join(" ")
 }
 
 /// One line of the manifest as shown under a message: no control characters, not too long.
 fn shown_line(line: &str) -> String {
-    let clean: String =
-        line.chars().take(100).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    clean
+    line.chars().take(100).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The hint for what `serde` and `toml` say themselves; they quote names in backquotes.
@@ -203,8 +212,16 @@ fn hint_for(message: &str, found: &str) -> Option<String> {
             other => Some(format!("add {other}")),
         };
     }
-    if message.contains("a duration with its unit") {
-        return Some(format!("write \"{found}s\" for seconds, \"{found}ms\" for milliseconds"));
+    if message.contains("a duration") {
+        let bare = found.trim_matches('"');
+        return Some(match bare.parse::<f64>() {
+            Ok(_) => format!("write \"{bare}s\" for seconds, \"{bare}ms\" for milliseconds"),
+            Err(_) => "write it as \"10s\", \"5min\" or \"500ms\"".to_owned(),
+        });
     }
-    None
+    if message.starts_with("invalid type") && message.ends_with("expected a string") {
+        return Some(format!("put it in quotes: \"{found}\""));
+    }
+    let of_name = crate::names::hint_in(message);
+    Some(of_name.unwrap_or("`sockgen init` writes a manifest that shows every key").to_owned())
 }

@@ -77,6 +77,12 @@ impl Rule {
     }
 }
 
+/// The hint that belongs to the message of a [`NameError`], where only the message came through.
+pub(crate) fn hint_in(message: &str) -> Option<&'static str> {
+    let rules = [&APP, &SLOT, &LISTENER];
+    rules.iter().find(|rule| message.contains(rule.kind)).map(|rule| rule.hint)
+}
+
 const APP: Rule = Rule {
     kind: "an application",
     // `_` and the name make the user's name, which Linux limits to 31 characters.

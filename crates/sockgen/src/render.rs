@@ -1,5 +1,7 @@
 //! The unit files of an application: text out of `templates/`, every value quoted here.
 
+use std::net::Ipv6Addr;
+
 use askama::Template;
 
 use crate::address::Address;
@@ -23,7 +25,7 @@ struct PublicSocket<'a> {
     app: &'a str,
     listener: &'a str,
     address: String,
-    v6: bool,
+    dual_stack: bool,
     free_bind: bool,
     backlog: u32,
     mode: Option<String>,
@@ -125,7 +127,7 @@ fn public_socket<'a>(app: &'a App, listener: &'a Listener) -> PublicSocket<'a> {
         app: app.name().as_ref(),
         listener: listener.name.as_ref(),
         address: quote::plain(&listener.address.to_string()),
-        v6: matches!(&listener.address, Address::Tcp(address) if address.is_ipv6()),
+        dual_stack: matches!(&listener.address, Address::Tcp(at) if at.ip() == Ipv6Addr::UNSPECIFIED),
         free_bind: listener.address.may_come_later(),
         backlog: listener.backlog,
         mode: access.map(|access| format!("{:04o}", access.mode)),

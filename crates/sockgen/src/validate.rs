@@ -117,23 +117,24 @@ fn args(given: Vec<String>) -> Checked<Vec<String>> {
 
 fn environment(given: BTreeMap<String, String>) -> Checked<BTreeMap<String, String>> {
     for (key, text) in &given {
-        let shown_key = format!("environment.{}", shown(key));
         let mut chars = key.chars();
         let head = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
         if !head || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') || key.len() > 255 {
-            return Err(ManifestError::value(shown_key, "is not a name for a variable")
+            let problem = format!("{} is not a name for a variable", shown(key));
+            return Err(ManifestError::value("environment", problem)
                 .with_hint("letters, digits and _, not beginning with a digit"));
         }
+        let key_shown = format!("environment.{key}");
         if let Some(prefix) =
             ["SOCKACT_", "LISTEN_", "NOTIFY_"].iter().find(|prefix| key.starts_with(**prefix))
         {
             return Err(ManifestError::value(
-                shown_key,
+                key_shown,
                 format!("names that begin with {prefix} are set by systemd or sockact"),
             )
             .with_hint("choose another name"));
         }
-        value(&shown_key, text)?;
+        value(&key_shown, text)?;
     }
     sum("environment", given.iter().map(|(key, text)| key.len() + text.len()))?;
     Ok(given)
@@ -213,7 +214,7 @@ fn listener(key: &str, name: ListenerName, raw: manifest::Listener) -> Checked<L
     }
     let access = match &raw.listen {
         Address::Unix(_) => Some(UnixAccess {
-            mode: raw.mode.map_or(0o666, |mode| mode.0),
+            mode: raw.mode.map_or(0o660, |mode| mode.0),
             user: raw.user.map(|user| account(&format!("{key}.user"), user)).transpose()?,
             group: raw.group.map(|group| account(&format!("{key}.group"), group)).transpose()?,
         }),
