@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 
+use crate::ManifestError;
 use crate::address::Address;
 use crate::files::{self, Change, FileError};
 use crate::model::App;
 use crate::names::{AppName, ListenerName, MANIFEST_FILE};
-use crate::{ManifestError, render};
+use crate::render::{owner_of, render};
 
 /// What a new manifest says; everything else is shown in it with its default.
 #[derive(Debug, Clone)]
@@ -126,28 +127,58 @@ pub fn init(
 ) -> Result<(App, Vec<(PathBuf, Did)>), InitError> {
     let (text, app) = manifest(start)?;
     let mut files = vec![(folder.join(MANIFEST_FILE), text)];
-    files.extend(render(&app).into_iter().map(|u| (folder.join(u.name.as_ref()), u.text)));
+    files.extend(unit_files(&app, folder));
+    let done = write(files, |_| force)?;
+    Ok((app, done))
+}
+
+/// Writes the units of the manifest in `folder` anew, after it was edited: all or none.
+///
+/// # Errors
+/// When the manifest is not valid, when a unit's file is there that sockgen did not write for this
+/// application and `force` is not given, or when a file cannot be written.
+pub fn again(folder: &Path, force: bool) -> Result<(App, Vec<(PathBuf, Did)>), InitError> {
+    let path = folder.join(MANIFEST_FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(InitError::Read { path, source }),
+    };
+    let app = App::parse(&text)
+        .map_err(|source| ManifestError::InFile { path, source: Box::new(source) })?;
+    let own = |found: &[u8]| {
+        let owner = std::str::from_utf8(found).ok().and_then(owner_of);
+        force || owner == Some(app.name().as_ref())
+    };
+    let done = write(unit_files(&app, folder), own)?;
+    Ok((app, done))
+}
+
+fn unit_files(app: &App, folder: &Path) -> Vec<(PathBuf, String)> {
+    render(app).into_iter().map(|unit| (folder.join(unit.name.as_ref()), unit.text)).collect()
+}
+
+/// Writes what is not there with the same text; `may_replace` decides on what is there now.
+fn write(
+    files: Vec<(PathBuf, String)>,
+    may_replace: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<(PathBuf, Did)>, InitError> {
     let mut done = Vec::new();
     let mut changes = Vec::new();
     for (path, text) in files {
-        let same = match fs::read(&path) {
-            Ok(found) => found == text.as_bytes(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                done.push((path.clone(), Did::Wrote));
-                changes.push(Change { path, text: Some(text) });
-                continue;
-            }
+        let found = match fs::read(&path) {
+            Ok(found) => Some(found),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(source) => return Err(InitError::Read { path, source }),
         };
-        if same {
-            done.push((path, Did::Kept));
-        } else if force {
-            done.push((path.clone(), Did::Wrote));
-            changes.push(Change { path, text: Some(text) });
-        } else {
-            return Err(InitError::Differs(path));
+        match found {
+            Some(found) if found == text.as_bytes() => done.push((path, Did::Kept)),
+            Some(found) if !may_replace(&found) => return Err(InitError::Differs(path)),
+            _ => {
+                done.push((path.clone(), Did::Wrote));
+                changes.push(Change { path, text: Some(text) });
+            }
         }
     }
     let _ = files::stage(changes)?.commit()?;
-    Ok((app, done))
+    Ok(done)
 }

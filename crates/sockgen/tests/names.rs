@@ -44,13 +44,12 @@ fn names_by_example() {
 proptest! {
     #[test]
     fn a_refusal_never_repeats_control_characters_or_long_input(given in any::<String>()) {
-        for error in [given.parse::<AppName>().err(), given.parse::<ListenerName>().err()] {
-            if let Some(error) = error {
-                let text = error.to_string();
-                prop_assert!(!text.chars().any(char::is_control), "{text:?}");
-                prop_assert!(text.len() < 1000, "{text}");
-                prop_assert!(!error.hint().is_empty());
-            }
+        let errors = [given.parse::<AppName>().err(), given.parse::<ListenerName>().err()];
+        for error in errors.into_iter().flatten() {
+            let text = error.to_string();
+            prop_assert!(!text.chars().any(char::is_control), "{text:?}");
+            prop_assert!(text.len() < 1000, "{text}");
+            prop_assert!(!error.hint().is_empty());
         }
     }
 

@@ -246,7 +246,7 @@ nothing.",
         title: "Units are as the manifest gives them",
         why: "The next `sockgen install` writes them anew: what was changed by hand would be lost. \
 Drop-ins (`systemctl edit`) stay.",
-        fix: "change sockact.toml and run `sockgen init --force`, or move the change to a drop-in",
+        fix: "run `sockgen init` beside sockact.toml, or move the change to a drop-in",
         check: slots::edited,
     },
 ];

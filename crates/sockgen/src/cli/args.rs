@@ -40,6 +40,7 @@ Examples:
   sockgen init --name shop --listen http=127.0.0.1:8080 --exec bin/shop
   sockgen init --name shop --listen http=0.0.0.0:80 --listen api=/run/shop.sock \\
       --exec /usr/bin/shop --arg=--verbose --health-path /healthz
+  sockgen init        # after sockact.toml was edited: the units beside it anew
 
 The same input gives the same bytes. A file that is there with another text is never replaced
 without --force; when one cannot be written, none is.")]
@@ -97,23 +98,23 @@ Drop-ins (UNIT.d/*.conf) beside a unit are read with it. Exit status 1 when anyt
 #[derive(Debug, clap::Args)]
 pub(crate) struct Init {
     /// The application's name: a to z, 0 to 9 and -, at most 30
-    #[arg(long)]
-    pub(crate) name: String,
+    #[arg(long, requires_all = ["listen", "exec"])]
+    pub(crate) name: Option<String>,
 
     /// A listener: its name, = and address:port or an absolute path; may be repeated
-    #[arg(long, required = true, value_name = "NAME=ADDRESS")]
+    #[arg(long, value_name = "NAME=ADDRESS", requires = "name")]
     pub(crate) listen: Vec<String>,
 
     /// The program: a path inside the release (bin/shop), or an absolute path
-    #[arg(long, value_name = "PATH")]
-    pub(crate) exec: String,
+    #[arg(long, value_name = "PATH", requires = "name")]
+    pub(crate) exec: Option<String>,
 
     /// An argument of the program; may be repeated
-    #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true)]
+    #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true, requires = "name")]
     pub(crate) args: Vec<String>,
 
     /// The path of the request that says whether a slot is well
-    #[arg(long, value_name = "PATH", default_value = "/health")]
+    #[arg(long, value_name = "PATH", default_value = "/health", requires = "name")]
     pub(crate) health_path: String,
 
     /// Where to write

@@ -6,19 +6,32 @@ use std::path::Path;
 use super::args::Init;
 use super::{Failure, Report};
 use crate::address::Address;
-use crate::init::{Did, InitError, Start, init};
+use crate::init::{Did, InitError, Start, again, init};
 use crate::model::{App, Exec};
 use crate::names::{ListenerName, MANIFEST_FILE};
 use crate::shown::shown;
 use crate::{ManifestError, validate};
 
 pub(super) fn run(args: &Init) -> Result<Report, Failure> {
-    let start = start(args)?;
-    let (app, files) = init(&start, &args.dir, args.force).map_err(|error| match &error {
-        // All else was typed, so the manifest's rules speak of options.
-        InitError::Manifest(inner) => Failure::typed(inner.to_string(), hint_of(inner)),
-        _ => Failure::new(&error, error.hint()),
-    })?;
+    let (app, files) = match (&args.name, &args.exec) {
+        (Some(name), Some(exec)) => {
+            let start = start(args, name, exec)?;
+            init(&start, &args.dir, args.force).map_err(|error| match &error {
+                // Everything was typed, so that the manifest's rules speak of options.
+                InitError::Manifest(inner) => Failure::typed(inner.to_string(), hint_of(inner)),
+                _ => Failure::new(&error, error.hint()),
+            })?
+        }
+        _ if args.dir.join(MANIFEST_FILE).exists() => {
+            again(&args.dir, args.force).map_err(|error| Failure::new(&error, error.hint()))?
+        }
+        _ => {
+            let message = format!("there is no {MANIFEST_FILE} in {}", args.dir.display());
+            let hint = "for a first one: sockgen init --name shop --listen http=127.0.0.1:8080 \
+                        --exec bin/shop";
+            return Err(Failure::typed(message, hint));
+        }
+    };
     let mut text = String::new();
     for (path, did) in files {
         let did = match did {
@@ -32,19 +45,19 @@ pub(super) fn run(args: &Init) -> Result<Report, Failure> {
 }
 
 /// What was typed, made valid one option after the other.
-fn start(args: &Init) -> Result<Start, Failure> {
-    let name = args.name.parse().map_err(|e: crate::NameError| {
+fn start(args: &Init, name: &str, exec: &str) -> Result<Start, Failure> {
+    let name = name.parse().map_err(|e: crate::NameError| {
         let hint = e.hint();
         Failure::usage("--name", &e, hint)
     })?;
     let listeners = args.listen.iter().map(|text| listener(text)).collect::<Result<_, _>>()?;
-    validate::exec(&args.exec).map_err(|error| option("--exec", "exec: ", &error))?;
+    validate::exec(exec).map_err(|error| option("--exec", "exec: ", &error))?;
     validate::health_path(&args.health_path)
         .map_err(|error| option("--health-path", "health.path: ", &error))?;
     Ok(Start {
         name,
         listeners,
-        exec: args.exec.clone(),
+        exec: exec.to_owned(),
         args: args.args.clone(),
         health_path: args.health_path.clone(),
     })

@@ -153,6 +153,9 @@ impl InstallError {
             Self::NoAccess { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("try again with sudo".into())
             }
+            Self::NoAccess { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                Some("the file system is mounted read-only".into())
+            }
             Self::File(error) => error.hint().map(str::to_owned),
             _ => None,
         }

@@ -46,6 +46,7 @@ impl Holder {
         let other = "choose another address in the manifest";
         match (self.pid, &self.unit) {
             (_, Some(unit)) => format!("stop it with `systemctl stop {unit}`, or {other}"),
+            (Some(1), None) => format!("`systemctl list-sockets` shows its units; {other}"),
             (Some(pid), None) => format!("stop process {pid}, or {other}"),
             (None, None) => format!("run with sudo to see which, or {other}"),
         }
@@ -159,7 +160,7 @@ fn holder(address: &Address, inodes: &[u64]) -> Holder {
     let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let command = comm.trim().chars().filter(|c| !c.is_control()).collect();
     let unit = match pid {
-        1 => systemd::socket_unit_of(&address.to_string()),
+        1 => systemd::socket_unit_of(address),
         _ => unit_of(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default()),
     };
     Holder { pid: Some(pid), command, unit }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use super::InstallError;
+use crate::address::Address;
 
 /// What systemd knows of one unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,13 +89,14 @@ pub(crate) fn enable(root: Option<&Path>, unit: &str) -> Result<(), InstallError
     }
 }
 
-/// The socket unit that listens on an address, as far as systemd says.
-pub(crate) fn socket_unit_of(address: &str) -> Option<String> {
+/// The socket unit that is in the way of an address, as far as systemd says.
+pub(crate) fn socket_unit_of(address: &Address) -> Option<String> {
     let args = ["list-sockets", "--all", "--no-legend", "--plain", "--full"];
     let output = systemctl("list sockets", &args).ok()?;
     String::from_utf8_lossy(&output.stdout).lines().find_map(|line| {
         let mut words = line.split_whitespace();
-        (words.next() == Some(address)).then(|| words.next().map(str::to_owned))?
+        let theirs: Address = words.next()?.parse().ok()?;
+        theirs.overlaps(address).then(|| words.next().map(str::to_owned))?
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::ports::Tried;
+use super::ports::{Holder, Tried};
 use super::snapshot::{Found, Program, Snapshot, listen_stream};
 use super::{Plan, Problem};
 use crate::files::Change;
@@ -21,7 +21,7 @@ pub(crate) fn plan(
     let mut problems = Vec::new();
     names(app, units, now, &mut problems);
     other_apps(app, units, now, &mut problems);
-    live_sockets(units, now, &mut problems);
+    live_sockets(app, units, now, &mut problems);
     program(app, now, &mut problems);
     let mut notes = Vec::new();
     addresses(app, now, &mut problems, &mut notes);
@@ -114,7 +114,7 @@ fn other_apps(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Vec<
 }
 
 /// A live socket is never re-addressed and never removed: systemd would drop its descriptor.
-fn live_sockets(units: &[UnitFile], now: &Snapshot, problems: &mut Vec<Problem>) {
+fn live_sockets(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Vec<Problem>) {
     for (name, old) in now.ours.iter().filter(|(name, _)| name.ends_with(".socket")) {
         if !now.is_live(name) {
             continue;
@@ -122,8 +122,11 @@ fn live_sockets(units: &[UnitFile], now: &Snapshot, problems: &mut Vec<Problem>)
         let before = listen_stream(name, old);
         let Some(unit) = units.iter().find(|unit| unit.name.as_ref() == name) else {
             let message = format!("{name} is open at {before}, and would be removed");
-            let hint = "keep the listener; to close the port stop the whole application first \
-                        (systemctl stop NAME.target), install, and start it again";
+            let hint = format!(
+                "keep the listener; to close its port stop the whole application \
+                 (systemctl stop {}), install, and start it again",
+                app.target()
+            );
             problems.push(Problem::new(message, hint));
             continue;
         };
@@ -162,6 +165,8 @@ fn addresses(app: &App, now: &Snapshot, problems: &mut Vec<Problem>, notes: &mut
                 "{address} of listeners.{name} is no address of this machine now; the socket \
                  listens as soon as it is"
             )),
+            // Said already: a live socket of ours, or another application's.
+            Some(Tried::Taken(holder)) if known(holder, app, now) => {}
             Some(Tried::Taken(holder)) => {
                 let message =
                     format!("{address} of listeners.{name} is in use by {}", holder.describe());
@@ -173,6 +178,14 @@ fn addresses(app: &App, now: &Snapshot, problems: &mut Vec<Problem>, notes: &mut
             }
         }
     }
+}
+
+/// Whether systemd holds the address for a socket that another check speaks of.
+fn known(holder: &Holder, app: &App, now: &Snapshot) -> bool {
+    let Some(unit) = &holder.unit else { return false };
+    let own = |app: &App| app.listeners().iter().any(|l| app.socket_unit(&l.name).as_ref() == unit);
+    let removed = now.ours.contains_key(unit) && !own(app);
+    holder.pid == Some(1) && (removed || now.others.iter().any(own))
 }
 
 fn user(app: &App, now: &Snapshot, problems: &mut Vec<Problem>, notes: &mut Vec<String>) {
@@ -250,3 +263,6 @@ fn next(root: &Path, app: &App, now: &Snapshot, changes: &[Change]) -> Vec<Strin
     }
     next
 }
+
+#[cfg(test)]
+mod tests;
