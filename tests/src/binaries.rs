@@ -35,6 +35,38 @@ pub fn get() -> &'static Binaries {
     })
 }
 
+/// oha, a load generator for HTTP/2, built from the package registry when it is not there yet, which takes minutes.
+///
+/// # Panics
+/// When it cannot be built; cargo's messages are on standard error.
+pub fn oha() -> &'static Path {
+    const VERSION: &str = "1.16.0";
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let root = workspace().join("target/tools");
+        // Does nothing when that version is there.
+        let mut install = cargo();
+        install.args(["install", "oha", "--version", VERSION, "--locked", "--root"]).arg(&root);
+        // Its TLS is not used: what compiles fastest.
+        install.args(["--no-default-features", "--features=native-tls", "--quiet"]);
+        let status = install.stdin(Stdio::null()).stdout(Stdio::null()).status();
+        let status = status.unwrap_or_else(|e| panic!("cannot start {install:?}: {e}"));
+        assert!(status.success(), "{install:?} failed: {status}");
+        root.join("bin/oha")
+    })
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this package is a directory of the workspace")
+}
+
+fn cargo() -> Command {
+    // Set by cargo for the tests that it runs: the same toolchain.
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+}
+
 /// A line of cargo's: see "External tools, JSON messages" in the Cargo book.
 #[derive(Deserialize)]
 struct Message {
@@ -50,20 +82,18 @@ struct Target {
 }
 
 fn build(packages: &[&str]) -> BTreeMap<String, PathBuf> {
-    // Set by cargo for the tests that it runs: the same toolchain.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-    let output = Command::new(&cargo)
-        .args(["build", "--release", "--bins", "--quiet"])
-        .arg("--message-format=json-render-diagnostics")
-        .arg("--manifest-path")
-        .arg(manifest)
-        .args(packages)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap_or_else(|e| panic!("cannot start {}: {e}", cargo.display()));
-    assert!(output.status.success(), "cargo build failed: {}", output.status);
+    let mut build = cargo();
+    build.args([
+        "build",
+        "--release",
+        "--bins",
+        "--quiet",
+        "--message-format=json-render-diagnostics",
+    ]);
+    build.arg("--manifest-path").arg(workspace().join("Cargo.toml")).args(packages);
+    let output = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.unwrap_or_else(|e| panic!("cannot start {build:?}: {e}"));
+    assert!(output.status.success(), "{build:?} failed: {}", output.status);
     let messages = String::from_utf8_lossy(&output.stdout);
     let programs = messages.lines().filter_map(|line| {
         let message: Message = serde_json::from_str(line)

@@ -8,10 +8,12 @@
 //! load.finish().assert_clean();
 //! ```
 
+mod oha;
 mod report;
 mod running;
 mod wrk;
 
+use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -27,6 +29,18 @@ pub enum Generator {
     KeepAlive,
     /// wrk: HTTP/1.1, each request on a connection of its own.
     OneShot,
+    /// oha: HTTP/2, eight streams on each connection, until the server says that it closes it.
+    Http2,
+}
+
+impl fmt::Display for Generator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::KeepAlive => "HTTP/1.1, keep-alive (wrk)",
+            Self::OneShot => "HTTP/1.1, one-shot (wrk)",
+            Self::Http2 => "HTTP/2 (oha)",
+        })
+    }
 }
 
 /// A load to be started: without think time, each connection sends its next request when it has the last response.
@@ -40,7 +54,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// A load of 64 connections that ends by itself after two minutes.
+    /// A load of 64 requests at a time that ends by itself after two minutes.
     #[must_use]
     pub fn new(generator: Generator, url: &str) -> Self {
         Self {
@@ -52,7 +66,7 @@ impl Load {
         }
     }
 
-    /// This many connections at a time; an even number.
+    /// This many requests at a time, each on its connection, with HTTP/2 eight on each; a multiple of eight.
     #[must_use]
     pub fn connections(self, connections: u32) -> Self {
         Self { connections, ..self }
@@ -76,6 +90,12 @@ impl Load {
     /// When the generator is not installed, or ends before it has seen one: with all that it said.
     pub fn start<'a>(&self, sandbox: &'a Sandbox) -> Running<'a> {
         Running::start(sandbox, self)
+    }
+
+    /// Host and port of the URL.
+    fn address(&self) -> &str {
+        let rest = self.url.strip_prefix("http://").expect("an http URL");
+        rest.split('/').next().expect("there is always a first part")
     }
 }
 

@@ -13,9 +13,14 @@ pub struct LoadReport {
     pub command: String,
     /// Requests that were answered, with whatever status.
     pub requests: u64,
+    /// Requests that the generator gave up before it wrote the first byte, because the server had said with GOAWAY that
+    /// the connection ends. No server has seen them, any client may send them again on its next connection, RFC 9113
+    /// section 6.8, but a load generator does not. Always 0 with HTTP/1.1.
+    pub unsent: u64,
     /// What went wrong.
     pub errors: Errors,
-    /// Responses with status 200 by their body, which is the release's name. Only wrk reads bodies: empty for others.
+    /// Responses with status 200 by their body, which is the release's name. Empty for HTTP/2: oha
+    /// does not read bodies.
     pub by_release: BTreeMap<String, Seen>,
     /// From the first byte of a request to the last of its response.
     pub latency: Latency,
@@ -115,6 +120,6 @@ impl fmt::Display for LoadReport {
                 seen.count, seen.first
             )?;
         }
-        write!(f, "{:?}", self.errors)
+        write!(f, "{} unsent, {:?}", self.unsent, self.errors)
     }
 }

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::wrk::{self, Event};
-use super::{Generator, Load, LoadReport, Scratch};
-use crate::Sandbox;
+use super::{Generator, Load, LoadReport, Scratch, oha};
 use crate::sandbox::exits_within;
+use crate::{Sandbox, binaries};
 
-const FIRST_RESPONSE_DEADLINE: Duration = Duration::from_secs(30);
+const START_DEADLINE: Duration = Duration::from_secs(30);
+/// Beyond the time after which a response is late.
 const EXIT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A load that runs until it is finished; dropped, it is killed.
@@ -34,8 +35,16 @@ pub struct Running<'a> {
 impl<'a> Running<'a> {
     pub(super) fn start(sandbox: &'a Sandbox, load: &Load) -> Self {
         let scratch = Scratch::new();
-        sandbox.install_file(&scratch.script, include_str!("wrk.lua"), 0o644);
-        let argv = wrk::argv(load, &scratch, load.generator == Generator::OneShot);
+        let argv = match load.generator {
+            Generator::KeepAlive | Generator::OneShot => {
+                sandbox.install_file(&scratch.script, include_str!("wrk.lua"), 0o644);
+                wrk::argv(load, &scratch)
+            }
+            Generator::Http2 => {
+                sandbox.install_program(binaries::oha());
+                oha::argv(load)
+            }
+        };
         let command = argv.join(" ");
         let mut child = sandbox
             .command(&argv[0])
@@ -51,16 +60,34 @@ impl<'a> Running<'a> {
         let stderr = Some(text(child.stderr.take().expect("stderr is piped")));
         let (load, told) = (load.clone(), Vec::new());
         let mut running = Self { sandbox, load, scratch, command, child, stdout, stderr, told };
-        let first = |event: &Event| matches!(event, Event::Release { .. } | Event::Status);
-        running.await_event("a first response", FIRST_RESPONSE_DEADLINE, first);
+        running.await_start();
         running
+    }
+
+    fn await_start(&mut self) {
+        if self.load.generator != Generator::Http2 {
+            let first = |event: &Event| matches!(event, Event::Release { .. } | Event::Status);
+            return self.await_event("a first response", START_DEADLINE, first);
+        }
+        // oha says nothing before its end. Nobody tells when a process connects: look, as long as it lives.
+        let deadline = Instant::now() + START_DEADLINE;
+        while self.sandbox.connections_to(self.load.address()) == 0 {
+            let ended = exits_within(&self.child, Duration::from_millis(5));
+            assert!(!ended, "ended before it connected:\n{}", self.transcript());
+            assert!(
+                Instant::now() < deadline,
+                "not connected within {START_DEADLINE:?}:\n{}",
+                self.transcript()
+            );
+        }
     }
 
     /// Waits until a client has seen a response of this release.
     ///
     /// # Panics
-    /// When the time is over before, or the generator ended.
+    /// When the time is over before, or the generator ended, or is oha, which does not read bodies.
     pub fn await_release(&mut self, name: &str, deadline: Duration) {
+        assert_ne!(self.load.generator, Generator::Http2, "oha does not read bodies");
         let seen = |event: &Event| matches!(event, Event::Release { release } if release == name);
         if !self.told.iter().filter_map(|line| wrk::event(line)).any(|event| seen(&event)) {
             self.await_event(&format!("a response of release {name:?}"), deadline, seen);
@@ -84,15 +111,23 @@ impl<'a> Running<'a> {
     #[must_use]
     pub fn finish(mut self) -> LoadReport {
         self.run_for(Duration::ZERO);
-        self.park();
+        if self.load.generator != Generator::Http2 {
+            self.park();
+        }
         self.sandbox.signal(&self.child, Signal::INT);
-        if !exits_within(&self.child, EXIT_DEADLINE) {
-            panic!("still running {EXIT_DEADLINE:?} after SIGINT:\n{}", self.transcript());
+        let deadline = self.load.timeout + EXIT_DEADLINE;
+        if !exits_within(&self.child, deadline) {
+            panic!("still running {deadline:?} after SIGINT:\n{}", self.transcript());
         }
         let status = self.child.wait().expect("a child can be waited for");
         self.told.extend(self.stdout.iter());
         assert!(status.success(), "{status}:\n{}", self.transcript());
-        wrk::report(&self.load, &self.command, &self.told)
+        match self.load.generator {
+            Generator::KeepAlive | Generator::OneShot => {
+                wrk::report(&self.load, &self.command, &self.told)
+            }
+            Generator::Http2 => oha::report(&self.command, &self.told),
+        }
     }
 
     /// Waits until no request is on its way; those that stay are in the generator's account.

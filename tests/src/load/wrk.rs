@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::report::{Errors, Latency, LoadReport, Seen};
-use super::{Load, Scratch};
+use super::{Generator, Load, Scratch};
 
 /// wrk's threads; connections are spread evenly over them.
 pub(super) const THREADS: u32 = 2;
@@ -35,7 +35,7 @@ pub(super) struct Summary {
     status: u64,
 }
 
-pub(super) fn argv(load: &Load, scratch: &Scratch, one_shot: bool) -> Vec<String> {
+pub(super) fn argv(load: &Load, scratch: &Scratch) -> Vec<String> {
     assert_eq!(
         load.connections % THREADS,
         0,
@@ -50,7 +50,7 @@ pub(super) fn argv(load: &Load, scratch: &Scratch, one_shot: bool) -> Vec<String
         format!("--timeout={}s", load.timeout.as_secs()),
         format!("--script={}", scratch.script),
     ];
-    if one_shot {
+    if load.generator == Generator::OneShot {
         argv.push("--header=Connection: close".into());
     }
     argv.extend([load.url.clone(), "--".into(), scratch.stop.clone()]);
@@ -99,6 +99,7 @@ pub(super) fn report(load: &Load, command: &str, lines: &[String]) -> LoadReport
     LoadReport {
         command: command.into(),
         requests: summary.requests,
+        unsent: 0,
         errors: Errors {
             connect,
             read,

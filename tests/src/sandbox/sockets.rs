@@ -10,6 +10,10 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::Sandbox;
 
+// States as the kernel writes them, include/net/tcp_states.h.
+const ESTABLISHED: &str = "01";
+const LISTEN: &str = "0A";
+
 impl Sandbox {
     /// The inode of the TCP socket that listens on this address, from `/proc/net/tcp`, proc_pid_net(5).
     ///
@@ -17,11 +21,26 @@ impl Sandbox {
     /// When the text is no address, or the table cannot be read.
     #[must_use]
     pub fn listening_inode(&self, address: &str) -> Option<u64> {
+        let (table, address) = self.table(address);
+        find(&table, address, LISTEN).next()
+    }
+
+    /// How many TCP connections the server's side of this address has open.
+    ///
+    /// # Panics
+    /// When the text is no address, or the table cannot be read.
+    #[must_use]
+    pub fn connections_to(&self, address: &str) -> usize {
+        let (table, address) = self.table(address);
+        find(&table, address, ESTABLISHED).count()
+    }
+
+    fn table(&self, address: &str) -> (String, SocketAddr) {
         let address: SocketAddr = address.parse().unwrap_or_else(|e| panic!("{address:?}: {e}"));
         let table = if address.is_ipv4() { "tcp" } else { "tcp6" };
         let path = format!("/proc/{}/net/{table}", self.pid1.as_raw_nonzero());
         let table = fs::read_to_string(&path).unwrap_or_else(|e| panic!("cannot read {path}: {e}"));
-        find_listening(&table, address)
+        (table, address)
     }
 
     /// Whether systemd itself has this socket open.
@@ -71,13 +90,13 @@ impl Sandbox {
     }
 }
 
-fn find_listening(table: &str, address: SocketAddr) -> Option<u64> {
-    const LISTEN: &str = "0A";
+/// The inodes of the sockets with this address as their own, in this state.
+fn find(table: &str, address: SocketAddr, state: &str) -> impl Iterator<Item = u64> {
     let local = in_table(address);
-    table.lines().skip(1).find_map(|line| {
+    table.lines().skip(1).filter_map(move |line| {
         let fields: Vec<_> = line.split_whitespace().collect();
-        (fields.get(1) == Some(&&*local) && fields.get(3) == Some(&LISTEN))
-            .then(|| fields.get(9)?.parse().ok())?
+        let found = fields.get(1) == Some(&&*local) && fields.get(3) == Some(&state);
+        found.then(|| fields.get(9)?.parse().ok())?
     })
 }
 
@@ -102,8 +121,11 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
              0: 0100007F:1F90 0100007F:AAAA 01 00000000:00000000 00:00000000 00000000     0        0 7 1 f 100\n\
              1: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 f 100\n";
-        assert_eq!(find_listening(table, "127.0.0.1:8080".parse().unwrap()), Some(4711));
-        assert_eq!(find_listening(table, "127.0.0.1:8081".parse().unwrap()), None);
+        let find =
+            |address: &str, state| find(table, address.parse().unwrap(), state).collect::<Vec<_>>();
+        assert_eq!(find("127.0.0.1:8080", LISTEN), [4711]);
+        assert_eq!(find("127.0.0.1:8080", ESTABLISHED), [7]);
+        assert_eq!(find("127.0.0.1:8081", LISTEN), []);
         assert_eq!(in_table("[::1]:80".parse().unwrap()), "00000000000000000000000001000000:0050");
     }
 }
