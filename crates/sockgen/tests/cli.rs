@@ -234,3 +234,53 @@ fn install_refuses_in_plain_words() {
     refused(&output, 1, &["is not executable", "hint: chmod +x"]);
     assert!(!image.path().join("etc").exists(), "nothing was written");
 }
+
+/// An image with the program in it, and a manifest that runs it.
+fn image_with_program(folder: &Path) -> TempDir {
+    let image = TempDir::new().unwrap();
+    let program = image.path().join("usr/bin/shop");
+    fs::create_dir_all(program.parent().unwrap()).unwrap();
+    fs::write(&program, "").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    sockgen(folder, &[&INIT[..5], &["--exec", "/usr/bin/shop"]].concat());
+    image
+}
+
+/// With the real systemctl, which can make links in an image.
+#[test]
+fn a_program_gets_the_alias_once() {
+    let folder = TempDir::new().unwrap();
+    let image = image_with_program(folder.path());
+    let root = image.path().to_str().unwrap();
+    let output = sockgen(folder.path(), &["install", "--root", root]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("pointed shop.service at shop-blue.service"));
+    let alias = image.path().join("etc/systemd/system/shop.service");
+    assert!(fs::read_link(&alias).unwrap().ends_with("shop-blue.service"));
+
+    // A deploy made green the live slot: it stays.
+    fs::remove_file(&alias).unwrap();
+    std::os::unix::fs::symlink("/etc/systemd/system/shop-green.service", &alias).unwrap();
+    let output = sockgen(folder.path(), &["install", "--root", root]);
+    assert!(stdout(&output).starts_with("nothing to do"), "{}", stdout(&output));
+    assert!(fs::read_link(&alias).unwrap().ends_with("shop-green.service"));
+}
+
+#[test]
+fn when_systemctl_fails_everything_is_as_before() {
+    let folder = TempDir::new().unwrap();
+    let image = image_with_program(folder.path());
+    let bin = folder.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    fs::write(bin.join("systemctl"), "#!/bin/sh\necho no, not today >&2\nexit 1\n").unwrap();
+    fs::set_permissions(bin.join("systemctl"), fs::Permissions::from_mode(0o755)).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_sockgen"))
+        .current_dir(folder.path())
+        .args(["install", "--root", image.path().to_str().unwrap()])
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+        .output()
+        .unwrap();
+    refused(&output, 1, &["cannot point the alias at the first slot: no, not today"]);
+    assert_eq!(files(&image.path().join("etc/systemd/system")), []);
+    assert_eq!(files(&image.path().join("etc/sockact")), []);
+}
