@@ -125,7 +125,7 @@ mod tests {
             |address: &str, state| find(table, address.parse().unwrap(), state).collect::<Vec<_>>();
         assert_eq!(find("127.0.0.1:8080", LISTEN), [4711]);
         assert_eq!(find("127.0.0.1:8080", ESTABLISHED), [7]);
-        assert_eq!(find("127.0.0.1:8081", LISTEN), []);
+        assert_eq!(find("127.0.0.1:8081", LISTEN), [0; 0]);
         assert_eq!(in_table("[::1]:80".parse().unwrap()), "00000000000000000000000001000000:0050");
     }
 }
