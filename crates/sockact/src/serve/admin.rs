@@ -23,7 +23,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::gate::Setting;
-use super::notify;
 use super::shared::Shared;
 use super::track::Phase;
 use crate::BoxError;
@@ -160,7 +159,7 @@ async fn put_gate(request: Request<Incoming>, shared: &Shared) -> Result<(), (St
     }
     shared.gate.set(setting).await;
     if shared.tracker.phase() == Phase::Serving {
-        notify::gate(gate.share);
+        shared.herald.gate(gate.share);
     }
     Ok(())
 }
@@ -185,7 +184,7 @@ fn line(status: StatusCode, text: &str) -> Reply {
 fn typed(kind: &'static str, text: String) -> Reply {
     let mut reply = Response::new(text);
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    plain(reply.map(Full::<Bytes>::from))
+    reply.map(|text| Full::<Bytes>::from(text).map_err(io::Error::other).boxed_unsync())
 }
 
 /// A response with its body's type forgotten.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::notify;
 use super::report::{End, Report};
 use super::run::Signals;
 use super::shared::Shared;
@@ -30,7 +29,7 @@ pub(super) async fn drain(
     // Each closes its listener and ends. From here on every new connection is the other slot's.
     while loops.join_next().await.is_some() {}
     let before = tracker.sums();
-    notify::stopping(before);
+    let told = shared.herald.stopping(before);
 
     let watch = async {
         sleep(idle_window).await;
@@ -47,7 +46,7 @@ pub(super) async fn drain(
             sleep(STATUS).await;
             let now = tracker.sums();
             if (now.connections, now.in_flight) != (last.connections, last.in_flight) {
-                notify::draining(now);
+                shared.herald.draining(now);
                 last = now;
             }
         }
@@ -60,6 +59,7 @@ pub(super) async fn drain(
         () = watch => End::Drained,
         () = tell => End::Drained,
     };
+    told.await;
     let after = tracker.sums();
     tracker.enter_phase(Phase::Cutting);
     Report {

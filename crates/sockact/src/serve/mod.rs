@@ -93,11 +93,13 @@ pub struct Serve {
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type AdminTask = Box<dyn FnOnce(tokio::net::UnixListener, Arc<Shared>) -> BoxFuture<()> + Send>;
 type Spawn = Box<dyn FnMut(Stream) + Send>;
+/// Makes what takes the connections of one listening socket.
+type Spawner = Box<dyn Fn(&Arc<Shared>) -> Spawn + Send>;
 
 /// Listeners and how their connections are served. The router's type ends here.
 struct Site {
     listener: Listener,
-    spawner: Box<dyn Fn(&Arc<Shared>) -> Spawn + Send>,
+    spawner: Spawner,
 }
 
 impl Site {

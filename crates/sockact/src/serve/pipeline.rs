@@ -91,9 +91,12 @@ impl Tally {
         self.fresh
     }
 
-    /// Whether another request was read behind the latest one, whose body has this length. Exact
-    /// for a first request since [`starved`](Tally::starved) and for requests without a body; in
-    /// doubt the answer is no, for then the client is told to close, and may repeat what it piped.
+    /// Whether another request was read behind the latest one, whose body has this length.
+    ///
+    /// Exact for a first request since [`starved`](Tally::starved), and behind it as long as
+    /// no body looks like heads; one that does may cost the word "close" on the last response, and
+    /// the connection then ends by its idle window. Behind further bodies the answer is no: the
+    /// client is told to close, and may repeat what it piped.
     pub(crate) fn more_behind(&self, body: BodyLength) -> bool {
         match (self.requests, self.first_head, body) {
             (_, _, BodyLength::Chunked) => false,

@@ -8,10 +8,11 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
+use super::notify::Herald;
 use super::shared::Shared;
 use super::track::Tracker;
 use super::vars::Vars;
-use super::{Report, Serve, ServeError, Site, accept, drain, notify};
+use super::{Report, Serve, ServeError, Site, accept, drain};
 
 pub(super) async fn run(serve: Serve) -> Result<Report, ServeError> {
     let Serve { sites, admin, idle_window, drain_deadline } = serve;
@@ -23,7 +24,8 @@ pub(super) async fn run(serve: Serve) -> Result<Report, ServeError> {
     }
     let mut signals = Signals::new()?;
     let tracker = Tracker::new(idle_window);
-    let shared = Shared::new(orders.slot, orders.gate, tracker);
+    let herald = Herald::new().map_err(|source| ServeError::Ready { source })?;
+    let shared = Shared::new(orders.slot, orders.gate, tracker, herald);
     let mut helpers = JoinSet::new();
     if let Some(listener) = crate::adopt::take_admin() {
         let listener = watch_admin(listener)?;
@@ -31,7 +33,8 @@ pub(super) async fn run(serve: Serve) -> Result<Report, ServeError> {
     }
     let mut loops = accept_loops(sites, &shared);
     shared.gate.in_force().await;
-    notify::ready(shared.gate.setting().share()).map_err(|source| ServeError::Ready { source })?;
+    let ready = shared.herald.ready(shared.gate.setting().share()).await;
+    ready.map_err(|source| ServeError::Ready { source })?;
     signals.next().await;
     let deadline = orders.drain.unwrap_or(drain_deadline);
     // The admin socket is served on until this returns, and `helpers` is dropped.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::conn::{Http, http};
 use super::gate::{Gate, Setting};
+use super::notify::Herald;
 use super::status::Status;
 use super::track::{Phase, Tracker};
 
@@ -13,11 +14,17 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) tracker: Arc<Tracker>,
     pub(crate) http: Http,
+    pub(crate) herald: Herald,
 }
 
 impl Shared {
-    pub(crate) fn new(slot: String, gate: Setting, tracker: Arc<Tracker>) -> Arc<Shared> {
-        Arc::new(Shared { slot, gate: Gate::new(gate), tracker, http: http() })
+    pub(crate) fn new(
+        slot: String,
+        gate: Setting,
+        tracker: Arc<Tracker>,
+        herald: Herald,
+    ) -> Arc<Shared> {
+        Arc::new(Shared { slot, gate: Gate::new(gate), tracker, http: http(), herald })
     }
 
     pub(crate) fn status(&self) -> Status<'_> {

@@ -37,7 +37,7 @@ pub(crate) fn activated(program: &Path, fds: &[(&str, BorrowedFd<'_>)]) -> (Comm
         script += &format!("exec {}<&{number} {number}<&-; ", nth + 3);
         kept.push(inherited);
     }
-    script += "export LISTEN_PID=$$; exec \"$0\"";
+    script += "export LISTEN_PID=$$; exec \"$0\" \"$@\"";
     let names: Vec<_> = fds.iter().map(|(name, _)| *name).collect();
     let mut command = Command::new("bash");
     command.arg("-c").arg(script).arg(program);
@@ -95,6 +95,8 @@ impl<'a> Start<'a> {
         let (mut command, kept) = activated(&example("slot"), &fds);
         command.env("SOCKACT_SLOT", self.name).env("NOTIFY_SOCKET", dir.path().join("notify"));
         command.envs(self.env).stdout(Stdio::piped());
+        let stderr = std::fs::File::create(dir.path().join("stderr")).expect("stderr file");
+        command.stderr(stderr);
         let child = command.spawn().expect("bash starts");
         drop(kept);
         let mut slot = Slot { child, notify, dir, heard: Vec::new() };
@@ -119,6 +121,15 @@ impl Slot {
     /// All that it told so far.
     pub(crate) fn heard(&self) -> &[String] {
         &self.heard
+    }
+
+    /// What it wrote to stderr so far.
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("stderr")).expect("stderr file")
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     pub(crate) fn admin(&self) -> PathBuf {
@@ -166,8 +177,7 @@ impl Slot {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).expect("signal");
+        rustix::process::kill_process(self.pid(), signal).expect("signal");
     }
 
     /// SIGTERM, and waits until the drain has begun and the listeners are closed.
@@ -189,6 +199,9 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the slot's stderr: {}", self.stderr());
+        }
         // Fails when it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
