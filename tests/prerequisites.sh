@@ -9,8 +9,7 @@ prerequisites='
 cc gcc
 curl curl
 dbus-daemon dbus
-h2load nghttp2-client
-ip iproute2
+make make
 mount mount
 nsenter util-linux
 setpriv util-linux

@@ -47,9 +47,7 @@ pub fn oha() -> &'static Path {
         // Does nothing when that version is there.
         let mut install = cargo();
         install.args(["install", "oha", "--version", VERSION, "--locked", "--root"]).arg(&root);
-        // Its TLS is not used: what compiles fastest.
-        install.args(["--no-default-features", "--features=native-tls", "--quiet"]);
-        let status = install.stdin(Stdio::null()).stdout(Stdio::null()).status();
+        let status = install.arg("--quiet").stdin(Stdio::null()).stdout(Stdio::null()).status();
         let status = status.unwrap_or_else(|e| panic!("cannot start {install:?}: {e}"));
         assert!(status.success(), "{install:?} failed: {status}");
         root.join("bin/oha")

@@ -1,0 +1,81 @@
+//! oha as a load generator: a load on a faultless server is clean, GOAWAY is no failure, each fault is seen.
+
+use std::time::Duration;
+
+use e2e::load::{Generator, Load, Running};
+use e2e::{Sandbox, binaries};
+
+const ADDRESS: &str = "127.0.0.1:8080";
+
+/// The example application on a socket that systemd holds.
+fn boot(fault: Option<&str>) -> Sandbox {
+    let sandbox = Sandbox::boot();
+    sandbox.install_program(&binaries::get().shop);
+    if let Some(fault) = fault {
+        sandbox.install_file("/usr/local/FAULT", fault, 0o644);
+    }
+    let socket = format!("[Socket]\nListenStream={ADDRESS}\nFileDescriptorName=http\n");
+    let service = "[Service]\nType=notify\nExecStart=/usr/local/bin/shop\nNonBlocking=yes\n";
+    sandbox.install_file("/etc/systemd/system/shop.socket", socket, 0o644);
+    sandbox.install_file("/etc/systemd/system/shop.service", service, 0o644);
+    sandbox.run(["systemctl", "daemon-reload"]).ok();
+    sandbox.run(["systemctl", "start", "shop.socket"]).ok();
+    sandbox
+}
+
+fn load<'a>(sandbox: &'a Sandbox, path: &str) -> Running<'a> {
+    let load = Load::new(Generator::Http2, &format!("http://{ADDRESS}{path}"));
+    let mut running = load.timeout(Duration::from_secs(2)).start(sandbox);
+    running.run_for(Duration::from_millis(500));
+    running
+}
+
+#[test]
+fn a_faultless_server_gets_a_clean_report() {
+    let sandbox = boot(None);
+    let report = load(&sandbox, "/").finish();
+    report.assert_clean();
+    assert_eq!(report.unsent, 0, "{report}");
+    assert!(report.latency.p50 > 0 && report.latency.max >= report.latency.p99_9, "{report}");
+}
+
+#[test]
+fn a_server_that_says_goaway_loses_nothing() {
+    let sandbox = boot(None);
+    let mut running = load(&sandbox, "/");
+    sandbox.run(["systemctl", "restart", "shop.service"]).ok();
+    running.run_for(Duration::from_millis(500));
+    let report = running.finish();
+    report.assert_clean();
+    assert!(report.unsent > 0, "{report}");
+}
+
+#[test]
+fn a_killed_server_is_seen() {
+    let sandbox = boot(None);
+    let mut running = load(&sandbox, "/");
+    sandbox.run(["systemctl", "kill", "--signal=KILL", "shop.service"]).ok();
+    running.run_for(Duration::from_millis(500));
+    let report = running.finish();
+    assert!(report.errors.other.values().sum::<u64>() > 0, "{report}");
+    assert_eq!(report.errors.total(), report.errors.other.values().sum::<u64>(), "{report}");
+}
+
+#[test]
+fn responses_that_are_not_200_are_seen() {
+    let sandbox = boot(Some("sick"));
+    let report = load(&sandbox, "/health").finish();
+    assert_eq!(report.errors.status.get(&500), Some(&report.requests), "{report}");
+    assert!(report.requests > 0, "{report}");
+    assert_eq!(report.errors.total(), report.requests, "{report}");
+}
+
+#[test]
+fn requests_that_are_never_answered_are_seen() {
+    let sandbox = boot(None);
+    let running = load(&sandbox, "/");
+    sandbox.run(["systemctl", "kill", "--signal=STOP", "shop.service"]).ok();
+    let report = running.finish();
+    assert_eq!(report.errors.timeout, 64, "{report}");
+    assert_eq!(report.errors.total(), 64, "{report}");
+}
