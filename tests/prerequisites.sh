@@ -6,8 +6,8 @@
 
 # Program, and the Debian package that has it.
 prerequisites='
-cc gcc
-curl curl
+cc gcc libc6-dev
+curl ca-certificates curl
 dbus-daemon dbus
 make make
 mount mount

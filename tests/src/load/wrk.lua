@@ -15,7 +15,6 @@ int access(const char *path, int mode);
 
 local CLOCK_MONOTONIC, F_OK = 1, 0
 local STOP_CHECK_NS = 5e6
-local PARKED_MS = 3600 * 1000
 
 local time = ffi.new("struct e2e_timespec")
 local function now()
@@ -33,10 +32,9 @@ local function say(format, ...)
     io.flush()
 end
 
--- In the main state, once for each thread.
+-- In the main state, for each thread.
 local threads = {}
 function setup(thread)
-    thread:set("id", #threads)
     table.insert(threads, thread)
 end
 
@@ -50,19 +48,21 @@ function init(args)
     stop_file, connections = args[1], tonumber(args[2])
 end
 
--- Called before each request, with milliseconds to wait as its answer.
-function delay()
+-- Called before each request. Of an empty one wrk writes nothing, and waits for a response: the connection is parked.
+local text
+function request()
     if not parking then
         local at = now()
         if at - checked > STOP_CHECK_NS then
             checked = at
             parking = ffi.C.access(stop_file, F_OK) == 0
         end
-        if not parking then return 0 end
+        text = text or wrk.format()
+        if not parking then return text end
     end
     parked = parked + 1
     if parked == connections then say('{"event":"parked"}') end
-    return PARKED_MS
+    return ""
 end
 
 function response(status, _, body)
