@@ -51,11 +51,12 @@ pub(crate) struct Health {
     pub(crate) path: String,
     pub(crate) interval: Span,
     pub(crate) timeout: Span,
+    pub(crate) failures: u32,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Self { path: "/health".into(), interval: millis(250), timeout: millis(2_000) }
+        Self { path: "/health".into(), interval: millis(250), timeout: millis(2_000), failures: 12 }
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Health {
     pub interval: Duration,
     /// The longest wait for one answer.
     pub timeout: Duration,
+    /// So many misses in a row, and the release is given up.
+    pub failures: u32,
 }
 
 /// The times of a deploy.
@@ -61,7 +63,7 @@ pub struct Health {
 pub struct Swap {
     /// How long health must hold without a miss.
     pub stable: Duration,
-    /// The longest time from the start of the slot until it is proven.
+    /// The longest time from `READY=1` until the slot is proven.
     pub deadline: Duration,
     /// How long the new slot is watched after the swap.
     pub watch: Duration,

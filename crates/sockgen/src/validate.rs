@@ -42,7 +42,7 @@ type Checked<T> = Result<T, ManifestError>;
 pub(crate) fn app(raw: Manifest) -> Checked<App> {
     let slots = ["blue", "green"]
         .map(|slot| slot.parse::<SlotName>().expect("the names of the slots are valid"));
-    let app = App {
+    Ok(App {
         exec: exec(&raw.exec)?,
         args: args(raw.args)?,
         user: raw.user.map(|user| account("user", user)).transpose()?,
@@ -54,19 +54,7 @@ pub(crate) fn app(raw: Manifest) -> Checked<App> {
         keep: keep(raw.release.keep)?,
         name: raw.name,
         slots,
-    };
-    if app.start_timeout > app.swap.deadline {
-        return Err(ManifestError::value(
-            "start.timeout",
-            format!(
-                "{} is longer than swap.deadline, {}, which includes it",
-                short_duration(app.start_timeout),
-                short_duration(app.swap.deadline)
-            ),
-        )
-        .with_hint("make swap.deadline at least start.timeout and swap.stable together"));
-    }
-    Ok(app)
+    })
 }
 
 /// The `exec` of a manifest.
@@ -255,7 +243,16 @@ fn health(raw: manifest::Health) -> Checked<Health> {
         path: raw.path,
         interval: positive("health.interval", raw.interval)?,
         timeout: positive("health.timeout", raw.timeout)?,
+        failures: failures(raw.failures)?,
     })
+}
+
+fn failures(given: u32) -> Checked<u32> {
+    if (1..=10_000).contains(&given) {
+        return Ok(given);
+    }
+    Err(ManifestError::value("health.failures", format!("{given} is not between 1 and 10000"))
+        .with_hint("so many misses in a row and the release is given up, such as 12"))
 }
 
 fn swap(raw: &manifest::Swap) -> Checked<Swap> {

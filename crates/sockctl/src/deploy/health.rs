@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use sockgen::SlotName;
 
-use super::{Deploy, FAILURES, Fault};
+use super::{Deploy, Fault};
 use crate::admin::Admin;
 use crate::plan::{Active, Command, Invocation};
 use crate::probe::{Hold, Verdict};
@@ -49,7 +49,7 @@ impl Deploy<'_> {
                 human(swap.deadline)
             ),
         );
-        let hold = Hold::new(stable, FAILURES);
+        let hold = Hold::new(stable, self.session.app.health().failures);
         let healthy = self.healthy(slot, hold, Some(swap.deadline)).await?;
         let invocation =
             self.session.systemd.unit(self.session.app.slot_unit(slot).as_ref()).await?.invocation;
@@ -63,7 +63,7 @@ impl Deploy<'_> {
         let standby =
             self.desired.from.as_ref().map_or(String::new(), |old| format!("; {old} stands by"));
         self.session.report.waits("watch", &format!("{slot} serves for {}{standby}", human(time)));
-        let hold = Hold::new(time, FAILURES);
+        let hold = Hold::new(time, self.session.app.health().failures);
         let healthy = self.healthy(slot, hold, None).await?;
         self.observed.watched = true;
         self.session.account.waited(time);

@@ -19,9 +19,6 @@ use crate::world::World;
 /// More than systemd's own limit for the job, so that systemd's answer comes first.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Misses in a row that end a probe or a watch.
-const FAILURES: u32 = 12;
-
 /// A plan has at most one step of each kind, twice when something died in between. More means that it turns in a circle.
 const STEPS_AT_MOST: usize = 3 * Step::ALL.len();
 
