@@ -48,8 +48,8 @@ impl Sandbox {
     pub fn boot_on(lower: &Path) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
-            "the end-to-end tests boot a real systemd in namespaces and need root; run them with\n    \
-             sudo --preserve-env=PATH,HOME cargo test -p e2e"
+            "the end-to-end tests boot a real systemd in namespaces and need root; type:\n    \
+             sudo tests/all"
         );
         let mut supervisor = Supervisor::start(lower);
         let pid1 = supervisor.boot();
