@@ -9,7 +9,7 @@ mod support;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use support::{Slot, Start, public};
+use support::{Slot, Start, public, requests};
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         eprintln!("cannot start {program}");
         return ExitCode::FAILURE;
     };
+    let mut served = 0;
     for nth in 1..=switches {
         // The load is to be under way between two switches.
         std::thread::park_timeout(Duration::from_millis(700));
@@ -35,9 +36,13 @@ fn main() -> ExitCode {
         live.gate(0.0);
         let mut old = std::mem::replace(&mut live, next);
         old.term();
-        eprintln!("{}", old.ends());
+        let report = old.ends();
+        served += requests(&report);
+        eprintln!("{report}");
     }
-    match generator.wait() {
+    let ended = generator.wait();
+    eprintln!("{} requests reached the slots", served + live.requests());
+    match ended {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         other => {
             eprintln!("{program}: {other:?}");

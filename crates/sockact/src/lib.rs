@@ -1,4 +1,62 @@
-//! sockact
+//! systemd socket activation for HTTP services that deploy without losing a request.
+//!
+//! systemd holds the listening sockets and passes them to two slots of a service, blue and green,
+//! which take turns at accepting. This library is the slot's part of that:
+//!
+//! 1. [`listeners`] adopts what systemd passed and hands it out by its `FileDescriptorName=`, as
+//!    plain `std` listeners whose kind was checked. When systemd passed nothing it binds only where
+//!    the code says so: [`tcp_or`](Listeners::tcp_or).
+//! 2. [`serve()`] serves HTTP/1.1 and HTTP/2 on them behind a gate, says `READY=1` when it does,
+//!    and on SIGTERM drains as a lame duck: it takes nothing new and answers all it has.
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let listeners = sockact::listeners()?;
+//!     let http = listeners.tcp_or("http", "127.0.0.1:8080")?;
+//!     let router = Router::new().route("/", get(|| async { "hello\n" }));
+//!     let report = sockact::serve(http, router).await?;
+//!     eprintln!("{report}");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What the units must say
+//! `NonBlocking=yes` in the service (systemd clears the flag otherwise, for every process that
+//! holds the socket, `systemd.service(5)`); `Type=notify`; `FileDescriptorName=` in each socket
+//! unit (`systemd.socket(5)`). sockgen writes such units.
+//!
+//! # The environment of a slot
+//! | variable | meaning |
+//! |---|---|
+//! | `LISTEN_FDS`, `LISTEN_PID`, `LISTEN_FDNAMES` | what was passed, and to whom: `sd_listen_fds(3)` |
+//! | `NOTIFY_SOCKET` | where `READY=1`, `STOPPING=1` and `STATUS=` go: `sd_notify(3)` |
+//! | `SOCKACT_SLOT` | the slot's name, for its status |
+//! | `SOCKACT_GATE` | `open` (the same as absent), `closed`, or a share of accepts from 0 to 1 |
+//! | `SOCKACT_DRAIN_USEC` | the drain deadline in microseconds |
+//!
+//! It is read once and never changed.
+//!
+//! # The admin socket
+//! A unix listener named `sockact-admin` is not handed out: [`serve()`] answers there, over
+//! HTTP/1.1, `GET /-/status` (JSON), `PUT /-/gate` with `{"share":0.1}`, and `GET /-/metrics`
+//! (OpenMetrics). Every other path goes to the first router, so that a health probe is a real
+//! request to this very slot. What is said there is bounded in number, size and time. Without
+//! such a listener there is none.
+//!
+//! # The gate
+//! At 0 a slot does not look at its sockets: connections wait in the backlog or are the other
+//! slot's. At 1 it accepts. Between, it accepts in a window of each 100 ms, measured on
+//! CLOCK_MONOTONIC: a share up to one half has the begin of the period, a larger one its end, so
+//! that a share and its complement in the other slot never overlap (`"from"` in the request moves
+//! the window). When the answer to `PUT /-/gate` comes, the gate is in force.
+//!
+//! # Descriptors are shared
+//! Both slots and PID 1 hold the same listening sockets. Nothing here ever calls `shutdown(2)`
+//! on one or changes its flags or options; a listener is only ever closed.
+
 mod adopt;
 mod listener;
 mod serve;

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use support::{PATIENCE, Start, public};
+use support::{PATIENCE, Start, public, requests};
 
 const GOAWAY: u8 = 7;
 const PING: u8 = 6;
@@ -189,15 +189,8 @@ async fn switches_under_load_lose_no_stream() {
         (answered, connections) = (answered + a, connections + c);
     }
     let (switches, served, last) = switching.await.expect("switches");
-    let served = served + last.status()["requests"].as_u64().expect("a number");
+    let served = served + last.requests();
     println!("{answered} answered of {served} on {connections} connections, {switches} switches");
     assert_eq!(answered, served, "every request that reached a slot was answered");
     assert!(switches > 3 && connections > 8);
-}
-
-/// "… and N requests in all".
-fn requests(report: &str) -> u64 {
-    let words: Vec<&str> = report.split_whitespace().collect();
-    let at = words.iter().position(|w| *w == "requests").expect("a report");
-    words[at - 1].parse().expect("a number")
 }

@@ -163,6 +163,11 @@ impl Slot {
         serde_json::from_str(&body).expect("JSON")
     }
 
+    /// Requests since its start.
+    pub(crate) fn requests(&self) -> u64 {
+        self.status()["requests"].as_u64().expect("a number")
+    }
+
     /// Asks until the status is as wished.
     pub(crate) fn status_becomes(&self, wish: impl Fn(&serde_json::Value) -> bool) {
         let deadline = Instant::now() + PATIENCE;
@@ -206,6 +211,13 @@ impl Drop for Slot {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// N of "… and N requests in all", from the line a slot prints at its end.
+pub(crate) fn requests(report: &str) -> u64 {
+    let words: Vec<&str> = report.split_whitespace().collect();
+    let at = words.iter().position(|w| *w == "requests").expect("a report");
+    words[at - 1].parse().expect("a number")
 }
 
 /// A client on a plain connection.
