@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use rustix::process::{WaitIdOptions, WaitId, waitid};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use serde_json::Value;
 
 use crate::binaries::Binaries;
@@ -16,6 +16,12 @@ pub const URL: &str = "http://127.0.0.1:8080/";
 
 /// Short times, so that a test takes seconds. The defaults are for people.
 const TIMES: &str = r#"
+[listeners.http]
+listen = "127.0.0.1:8080"
+
+[start]
+timeout = "2s"
+
 [health]
 path = "/health"
 interval = "50ms"
@@ -43,9 +49,7 @@ impl Shop {
     #[must_use]
     pub fn enabled() -> Self {
         let shop = Self::machine();
-        shop.install(&format!(
-            "name = \"shop\"\nexec = \"bin/shop\"\n[listeners.http]\nlisten = \"127.0.0.1:8080\"\n{TIMES}"
-        ));
+        shop.install_short("bin/shop");
         shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
         shop
     }
@@ -83,6 +87,14 @@ impl Shop {
         self.sandbox.run(["sockgen", "install", "/srv/shop/sockact.toml"]).ok();
     }
 
+    /// Installs the application with short times and this executable.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn install_short(&self, exec: &str) {
+        self.install(&format!("name = \"shop\"\nexec = \"{exec}\"\n{TIMES}"));
+    }
+
     /// Makes a release directory: the example application with this version and this fault. Gives its path.
     ///
     /// # Panics
@@ -113,7 +125,6 @@ impl Shop {
     ///
     /// # Panics
     /// When it ended before.
-    #[must_use]
     pub fn paused_after(&self, step: &str, args: &[&str]) -> Paused {
         let mut command = self.sandbox.command("sockctl");
         command.args(args).args(["--pause-after", step]).stdin(Stdio::null()).stdout(Stdio::null());
@@ -142,7 +153,7 @@ impl Shop {
     /// # Panics
     /// When that is not so.
     #[track_caller]
-    #[must_use]
+    #[expect(clippy::must_use_candidate, reason = "often called for the assertion alone")]
     pub fn one_live_slot(&self) -> String {
         let status = self.status();
         let live = status["live"].as_str().unwrap_or_else(|| panic!("no live slot: {status:#}"));
@@ -218,6 +229,15 @@ impl Paused {
         rustix::process::kill_process(pid, rustix::process::Signal::CONT).expect("SIGCONT");
         let words = self.words();
         (self.0.wait().expect("nsenter can be waited for").code(), words)
+    }
+
+    /// Ctrl-C, then as [`Paused::go_on`].
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn interrupt(self, shop: &Shop) -> (Option<i32>, String) {
+        shop.sandbox.signal(&self.0, rustix::process::Signal::INT);
+        self.go_on()
     }
 
     fn words(&mut self) -> String {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use futures_util::future::try_join;
 use jiff::Timestamp;
 use serde_json::json;
 use sockgen::{App, Exec, SlotName};
@@ -152,23 +153,24 @@ impl<'a> Session<'a> {
                 format!("run `sockctl resume {name}` first: it finishes or undoes it"),
             ));
         }
-        for slot in self.app.slots() {
-            if self.systemd.unit(self.app.slot_unit(slot).as_ref()).await?.load != "loaded" {
-                return Err(refused(
-                    format!("{} is not installed", self.app.slot_unit(slot)),
-                    "run `sockgen install` with the application's manifest".into(),
-                ));
-            }
-        }
         let target = self.app.target();
-        if self.systemd.unit(target.as_ref()).await?.active != Active::Active {
+        let (world, unit) =
+            try_join(World::look(self.app, &self.systemd), self.systemd.unit(target.as_ref()))
+                .await?;
+        if let Some(missing) = world.slots.iter().find(|slot| slot.unit.load != "loaded") {
+            return Err(refused(
+                format!("{} is not installed", self.app.slot_unit(&missing.name)),
+                "run `sockgen install` with the application's manifest".into(),
+            ));
+        }
+        if unit.active != Active::Active {
             return Err(refused(
                 format!("{target} is not active, so nobody listens"),
                 format!("run `systemctl enable --now {target}`"),
             ));
         }
         Held::look(self.app)?;
-        Ok(World::look(self.app, &self.systemd).await?)
+        Ok(world)
     }
 
     fn serves(&self, world: &World, release: &ReleaseId) -> bool {

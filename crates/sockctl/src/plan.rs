@@ -127,7 +127,7 @@ impl Observed {
     }
 
     fn alias_is(&self, slot: &SlotName) -> bool {
-        self.live.as_ref() == Some(slot) && self.loaded.as_ref().is_none_or(|s| s == slot)
+        self.live.as_ref() == Some(slot) && self.loaded.as_ref() == Some(slot)
     }
 }
 
@@ -160,6 +160,8 @@ steps! {
     Start = "start",
     /// Ask the new slot for its health until it held for the stable time.
     Probe = "probe",
+    /// Stop the proven slot of a first deploy: systemd must not meet a new alias of a running service (see ARCHITECTURE.md).
+    Rest = "rest",
     /// Re-point the alias to the new slot: the commit.
     Commit = "commit",
     /// Open the new slot's gate.
@@ -241,10 +243,13 @@ fn forward(desired: &Desired, observed: &Observed) -> Next {
 /// Before the commit: users meet nothing of what happens here.
 fn prove(desired: &Desired, observed: &Observed) -> Next {
     let new = observed.slot(&desired.into);
-    let old = desired.from.as_ref().map(|slot| observed.slot(slot)).unwrap_or_default();
-    if old.held || old.gate == Some(0.0) {
+    let old = desired.from.as_ref().map(|slot| observed.slot(slot));
+    if old.as_ref().is_some_and(|old| old.held || old.gate == Some(0.0)) {
         // Somebody closed the live slot: it has to accept before anything happens to the other one.
         return Next::Do(Step::Reopen);
+    }
+    if old.is_none() && observed.verified.is_some() && !new.active.runs() {
+        return Next::Do(Step::Commit);
     }
     let wanted = new.release == desired.release;
     let fresh = new.active == Active::Active && new.invocation != desired.stale;
@@ -259,6 +264,8 @@ fn prove(desired: &Desired, observed: &Observed) -> Next {
         Step::Start
     } else if new.invocation != observed.verified {
         Step::Probe
+    } else if old.is_none() {
+        Step::Rest
     } else {
         Step::Commit
     })
@@ -267,6 +274,9 @@ fn prove(desired: &Desired, observed: &Observed) -> Next {
 /// After the commit: at every moment at least one of the two slots accepts.
 fn swap(desired: &Desired, observed: &Observed) -> Next {
     let new = observed.slot(&desired.into);
+    if !new.active.runs() {
+        return Next::Do(Step::Start);
+    }
     // A slot that gives no answer is opened again: that fails when it is dead, before the old one is closed.
     if new.held || new.gate.unwrap_or(0.0) == 0.0 {
         return Next::Do(Step::Open);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use futures_util::future::{try_join, try_join_all};
 use sockgen::{App, SlotName};
 
 use crate::admin::{Admin, Status};
@@ -28,6 +29,23 @@ pub struct Slot {
     pub status: Option<Status>,
 }
 
+impl Slot {
+    async fn look(app: &App, systemd: &Systemd, name: &SlotName) -> Result<Self, SystemdError> {
+        let unit = systemd.unit(app.slot_unit(name).as_ref()).await?;
+        let status = match unit.active {
+            Active::Active => Admin::new(app.admin_path(name)).status().await.ok(),
+            _ => None,
+        };
+        Ok(Self {
+            name: name.clone(),
+            unit,
+            release: linked(&app.slot_link(name)),
+            held: app.env_path(name).exists(),
+            status,
+        })
+    }
+}
+
 /// Everything that is read of an application.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -45,22 +63,11 @@ impl World {
     /// # Errors
     /// When systemd gives no answer. A slot that gives none is an observation, not an error.
     pub async fn look(app: &App, systemd: &Systemd) -> Result<Self, SystemdError> {
-        let mut slots = Vec::new();
-        for name in app.slots() {
-            let unit = systemd.unit(app.slot_unit(name).as_ref()).await?;
-            let status = match unit.active {
-                Active::Active => Admin::new(app.admin_path(name)).status().await.ok(),
-                _ => None,
-            };
-            slots.push(Slot {
-                name: name.clone(),
-                unit,
-                release: linked(&app.slot_link(name)),
-                held: app.env_path(name).exists(),
-                status,
-            });
-        }
-        let behind = systemd.behind(app.alias().as_ref()).await?;
+        // All questions are under way at once: one round trip, however many slots there are.
+        let slots = try_join_all(app.slots().iter().map(|name| Slot::look(app, systemd, name)));
+        let alias = app.alias();
+        let (slots, alias) = try_join(slots, systemd.unit(alias.as_ref())).await?;
+        let behind = Some(alias).filter(|unit| unit.load == "loaded").map(|unit| unit.id);
         Ok(Self {
             live: alias_on_disk(app).and_then(|unit| slot_of(app, &unit)),
             loaded: behind.and_then(|unit| slot_of(app, &unit)),

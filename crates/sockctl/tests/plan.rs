@@ -93,7 +93,7 @@ impl Model {
         let old = self.desired.from.clone();
         let old = || old.clone().expect("a step for an old slot when there is none");
         match step {
-            Step::Clear | Step::Withdraw => self.stop(&new),
+            Step::Clear | Step::Withdraw | Step::Rest => self.stop(&new),
             Step::Link => self.state(&new).release = Some(release(2)),
             Step::Hold => self.gate(&new, false),
             Step::Start => self.start(&new),
@@ -231,9 +231,11 @@ fn a_release_that_fails_in_service_gives_back_to_the_warm_slot() {
 #[test]
 fn a_first_deploy_that_fails_leaves_nothing() {
     use Step::*;
-    let (outcome, steps) = run(Model::new(true, false), &[(6, Event::StepFails)]);
+    let (outcome, steps) = run(Model::new(true, false), &[(8, Event::StepFails)]);
     assert!(matches!(outcome, Outcome::Undone(_)));
-    assert_eq!(steps, [Link, Hold, Start, Probe, Commit, Open, Watch, Disable, Withdraw]);
+    let rest = [Rest, Commit, Start, Open, Watch, Disable, Withdraw];
+    assert_eq!(steps[..4], [Link, Hold, Start, Probe]);
+    assert_eq!(steps[4..], rest);
 }
 
 #[test]

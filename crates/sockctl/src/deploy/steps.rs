@@ -26,6 +26,7 @@ impl Deploy<'_> {
             Step::Start => self.start(&new).await,
             Step::Revive => self.start(&old).await,
             Step::Probe => self.probe(&new).await,
+            Step::Rest => self.stop(&new, "is proven; it rests while it gets its alias").await,
             Step::Commit => self.commit(&new).await,
             Step::Return => self.commit(&old).await,
             Step::Open => self.open(&new).await,

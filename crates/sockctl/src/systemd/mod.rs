@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use serde::Serialize;
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Variant};
+use zbus::{Connection, MatchRule, MessageStream, OwnedVariant, Variant};
 
 use crate::plan::{Active, Invocation};
 use crate::why::Ending;
@@ -153,13 +153,12 @@ impl Systemd {
         })
     }
 
-    /// Reads a unit's state; a unit that does not exist has the load state `not-found`.
+    /// Reads a unit's state; a unit that does not exist has the load state `not-found`, and an alias gives the unit behind it.
     ///
     /// # Errors
     /// When systemd gives no answer.
     pub async fn unit(&self, unit: &str) -> Result<UnitState, SystemdError> {
-        let path = patient!("LoadUnit", unit, self.manager.load_unit(unit))?;
-        let all = patient!("GetAll", unit, self.properties(&path, UNIT))?;
+        let all = patient!("GetAll", unit, self.properties(&object_path(unit), UNIT))?;
         let text = |name: &str| all.get(name).and_then(|v| v.downcast_ref::<&str>().ok());
         let invocation: Vec<u8> = all
             .get("InvocationID")
@@ -189,8 +188,7 @@ impl Systemd {
     /// # Errors
     /// When systemd gives no answer.
     pub async fn ending(&self, unit: &str) -> Result<Ending, SystemdError> {
-        let path = patient!("LoadUnit", unit, self.manager.load_unit(unit))?;
-        let all = patient!("GetAll", unit, self.properties(&path, SERVICE))?;
+        let all = patient!("GetAll", unit, self.properties(&object_path(unit), SERVICE))?;
         let number = |name: &str| all.get(name).and_then(|v| v.downcast_ref::<i32>().ok());
         Ok(Ending {
             result: all
@@ -205,7 +203,7 @@ impl Systemd {
 
     async fn properties(
         &self,
-        path: &OwnedObjectPath,
+        path: &str,
         interface: &str,
     ) -> zbus::Result<HashMap<String, OwnedVariant>> {
         let reply = self
@@ -221,24 +219,12 @@ impl Systemd {
         reply.body().deserialize()
     }
 
-    /// The unit that systemd's memory takes `alias` for; `None` when it has not loaded it.
+    /// Points the alias of the unit's `[Install]` at it, away from whatever it pointed to: the link is replaced by a rename. Then
+    /// makes systemd read it.
     ///
-    /// # Errors
-    /// When systemd gives no answer.
-    pub async fn behind(&self, alias: &str) -> Result<Option<String>, SystemdError> {
-        match patient!("GetUnit", alias, self.manager.get_unit(alias)) {
-            Ok(_) => Ok(Some(self.unit(alias).await?).filter(|u| u.load == "loaded").map(|u| u.id)),
-            Err(SystemdError::Call { source, .. })
-                if error_name(&source) == Some("org.freedesktop.systemd1.NoSuchUnit") =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Points the aliases of the unit's `[Install]` at it, away from whatever they pointed to: each link is replaced by a rename.
-    /// Then makes systemd read it.
+    /// A unit that gets an alias that did not exist before must not be running: while nothing has the name, systemd keeps it in memory
+    /// as a unit that was not found, because the target wants it, and writes that down as dead beside the running unit at the reload.
+    /// It reads both back as one unit, and takes a running service for dead if that name comes last (seen on 252).
     ///
     /// # Errors
     /// When the link cannot be made, or the reload fails.
@@ -285,18 +271,30 @@ impl Systemd {
     /// When the match cannot be added.
     pub async fn changes(&self, unit: &str) -> Result<MessageStream, SystemdError> {
         let wrap = |source| SystemdError::Call { call: "AddMatch", unit: unit.into(), source };
-        let path = patient!("LoadUnit", unit, self.manager.load_unit(unit))?;
         let rule = MatchRule::builder()
             .msg_type(zbus::message::Type::Signal)
             .sender("org.freedesktop.systemd1")
             .interface("org.freedesktop.DBus.Properties")
             .member("PropertiesChanged")
-            .path(path.as_str())
+            .path(object_path(unit))
             .build()
             .map_err(wrap)?
             .to_owned();
         MessageStream::for_match_rule(rule, &self.bus, None).await.map_err(wrap)
     }
+}
+
+/// The object path of a unit, which systemd loads when it is asked for it: letters and digits stand for themselves, every other
+/// byte is `_` and two hex digits (sd_bus_path_encode(3)).
+fn object_path(unit: &str) -> String {
+    let label: String = unit
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+            _ => format!("_{byte:02x}"),
+        })
+        .collect();
+    format!("/org/freedesktop/systemd1/unit/{label}")
 }
 
 fn finished(verb: &'static str, unit: &str, result: &str) -> Result<(), SystemdError> {
