@@ -9,22 +9,29 @@ const LINES: &str = "12";
 
 /// The last lines that the unit's processes wrote since then, oldest first. Empty when there is no journal to ask.
 pub fn last_words(unit: &str, since: Timestamp) -> Vec<String> {
-    let journalctl = |args: &[&str]| {
-        Command::new("journalctl").args(args).stdin(Stdio::null()).stderr(Stdio::null()).output()
-    };
-    // What the process wrote just before its end may still be on its way through journald.
-    let _ = journalctl(&["--sync"]);
     // Only what the processes of the unit wrote, not what systemd says of the unit.
-    let matches = format!("_SYSTEMD_UNIT={unit}");
-    let since = format!("--since=@{}", since.as_second());
-    let args = ["--quiet", "--no-pager", "--output=cat", "--lines", LINES, &since, &matches];
-    let Ok(output) = journalctl(&args) else { return Vec::new() };
-    String::from_utf8_lossy(&output.stdout)
+    let lines =
+        journal(since, &["--output=cat", "--lines", LINES, &format!("_SYSTEMD_UNIT={unit}")]);
+    lines
         .lines()
         .map(|line| line.chars().take(300).collect::<String>())
         .map(|line| line.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}"))
         .collect()
 }
+
+fn journal(since: Timestamp, args: &[&str]) -> String {
+    let journalctl = |args: &[&str]| {
+        Command::new("journalctl").args(args).stdin(Stdio::null()).stderr(Stdio::null()).output()
+    };
+    // What was written just before the end may still be on its way through journald.
+    let _ = journalctl(&["--sync"]);
+    let since = format!("--since=@{}", since.as_second());
+    let output = journalctl(&[&["--quiet", "--no-pager", &since], args].concat());
+    output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+}
+
+/// `SD_MESSAGE_UNIT_PROCESS_EXIT` (sd-messages.h): systemd's entry for the end of a main process.
+const PROCESS_EXIT: &str = "98e322203f7a4ed290d09fe03c09fe15";
 
 /// How a service's main process ended, as systemd keeps it (org.freedesktop.systemd1(5), `Result`, `ExecMainStatus`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,6 +45,20 @@ pub struct Ending {
 }
 
 impl Ending {
+    /// The end of a run after which systemd has already begun the next: its properties tell of the new one, the journal of the old.
+    pub fn in_journal(unit: &str, since: Timestamp) -> Option<Self> {
+        let (unit, exit) = (format!("UNIT={unit}"), format!("MESSAGE_ID={PROCESS_EXIT}"));
+        let line = journal(since, &["--output=json", "--lines=1", &unit, &exit]);
+        let entry: serde_json::Value = serde_json::from_str(line.trim()).ok()?;
+        let code = match entry["EXIT_CODE"].as_str()? {
+            "exited" => 1,
+            "killed" => 2,
+            _ => 3,
+        };
+        let status = entry["EXIT_STATUS"].as_str()?.parse().ok()?;
+        Some(Self { result: "journal".into(), code, status })
+    }
+
     /// For people: `exited with status 7`.
     pub fn words(&self) -> String {
         match (self.result.as_str(), self.code) {

@@ -7,30 +7,36 @@ use jiff::Timestamp;
 use sockgen::SlotName;
 
 use super::{Deploy, Fault};
-use crate::admin::Admin;
+use crate::admin::{Admin, AdminError};
 use crate::plan::{Active, Command, Invocation};
 use crate::probe::{Hold, Verdict};
 use crate::report::human;
-use crate::why::last_words;
+use crate::why::{Ending, last_words};
 
 impl Deploy<'_> {
     /// What the slot died of, with its last words.
     pub(super) async fn death(&self, slot: &SlotName, when: &str) -> Fault {
         let unit = self.session.app.slot_unit(slot);
-        let words = match self.session.systemd.ending(unit.as_ref()).await {
-            Ok(ending) => ending.words(),
-            Err(error) => format!("died ({error})"),
+        let ending = match self.session.systemd.ending(unit.as_ref()).await {
+            Ok(ending) if ending.code == 0 => {
+                Ending::in_journal(unit.as_ref(), self.since()).unwrap_or(ending)
+            }
+            Ok(ending) => ending,
+            Err(error) => return error.into(),
         };
         // Stopped first, so that the log does not fill with further starts while it is read.
         let _ = self.session.systemd.stop(unit.as_ref(), self.stop_limit()).await;
-        Fault { reason: format!("{slot} {words} {when}"), log: self.log_of(slot) }
+        Fault { reason: format!("{slot} {} {when}", ending.words()), log: self.log_of(slot) }
     }
 
     fn log_of(&self, slot: &SlotName) -> Vec<String> {
-        let ago =
-            self.started.map(|at| at.elapsed()).unwrap_or_else(|| self.session.account.total());
-        let since = Timestamp::now().checked_sub(ago).unwrap_or_else(|_| Timestamp::now());
-        last_words(self.session.app.slot_unit(slot).as_ref(), since)
+        last_words(self.session.app.slot_unit(slot).as_ref(), self.since())
+    }
+
+    /// Since when the new slot's journal is of interest.
+    fn since(&self) -> Timestamp {
+        let ago = self.started.map_or_else(|| self.session.account.total(), |at| at.elapsed());
+        Timestamp::now().checked_sub(ago).unwrap_or_else(|_| Timestamp::now())
     }
 
     pub(super) async fn probe(&mut self, slot: &SlotName) -> Result<String, Fault> {
@@ -129,11 +135,34 @@ impl Deploy<'_> {
         Fault { reason, log: self.log_of(slot) }
     }
 
+    /// Why a slot gave no answer: that it died, when it did, or the error itself.
+    pub(super) async fn cause(&self, slot: &SlotName, error: &AdminError) -> Fault {
+        let run = self.observed.slots.get(slot).and_then(|state| state.invocation.clone());
+        match self.dead_within(slot, run.as_ref(), Duration::from_secs(1)).await {
+            Ok(()) => Fault { reason: format!("{slot}: {error}"), log: self.log_of(slot) },
+            Err(fault) => fault,
+        }
+    }
+
+    /// A broken connection is seen a moment before systemd has noticed the end of the process.
+    async fn dead_within(
+        &self,
+        slot: &SlotName,
+        run: Option<&Invocation>,
+        time: Duration,
+    ) -> Result<(), Fault> {
+        let mut changes =
+            self.session.systemd.changes(self.session.app.slot_unit(slot).as_ref()).await?;
+        self.alive(slot, run).await?;
+        let _ = tokio::time::timeout(time, changes.next()).await;
+        self.alive(slot, run).await
+    }
+
     async fn alive(&self, slot: &SlotName, run: Option<&Invocation>) -> Result<(), Fault> {
         let unit = self.session.systemd.unit(self.session.app.slot_unit(slot).as_ref()).await?;
         if unit.active == Active::Active && unit.invocation.as_ref() == run {
             return Ok(());
         }
-        Err(self.death(slot, "while it was watched").await)
+        Err(self.death(slot, "after READY=1").await)
     }
 }

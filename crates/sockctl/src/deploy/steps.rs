@@ -103,8 +103,10 @@ impl Deploy<'_> {
     /// The file first: from now on a restart of the slot comes back open.
     async fn open(&mut self, slot: &SlotName) -> Result<String, Fault> {
         files::remove(&self.session.app.env_path(slot))?;
-        Admin::new(self.session.app.admin_path(slot)).set_gate(1.0).await?;
-        Ok(format!("{slot} accepts"))
+        match Admin::new(self.session.app.admin_path(slot)).set_gate(1.0).await {
+            Ok(_) => Ok(format!("{slot} accepts")),
+            Err(error) => Err(self.cause(slot, &error).await),
+        }
     }
 
     /// An old slot that gives no answer may be restarting: it comes back open, because the file is gone.
