@@ -248,3 +248,12 @@ impl Paused {
 
 /// Long enough for a release to be seen by a client after its deploy.
 pub const SEEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// A stopped nsenter never reaps the controller, and a PID namespace with a zombie in it does not end.
+impl Drop for Paused {
+    fn drop(&mut self) {
+        // Errors mean that it is gone.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

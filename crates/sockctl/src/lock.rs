@@ -33,12 +33,13 @@ impl Holder {
     }
 }
 
-/// The person at work, by name where the environment has one: whoever used sudo is the one to ask, not root.
+/// The person at work: whoever used sudo is the one to ask, not root.
 pub fn user() -> String {
-    ["SUDO_USER", "USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok())
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+    std::env::var("SUDO_USER").unwrap_or_else(|_| {
+        let uid = nix::unistd::getuid();
+        let entry = nix::unistd::User::from_uid(uid).ok().flatten();
+        entry.map_or_else(|| format!("uid {uid}"), |user| user.name)
+    })
 }
 
 /// Why the lock was not taken.
