@@ -17,6 +17,8 @@ pub struct Binaries {
     pub sockctl: PathBuf,
     /// The example application, of which releases are made.
     pub shop: PathBuf,
+    /// A load generator.
+    pub http2_client: PathBuf,
 }
 
 /// Builds them as users would get them, optimized, when that has not been done yet.
@@ -31,7 +33,12 @@ pub fn get() -> &'static Binaries {
             let path = built.remove(name);
             path.unwrap_or_else(|| panic!("cargo built no program {name:?}, only {built:?}"))
         };
-        Binaries { sockgen: take("sockgen"), sockctl: take("sockctl"), shop: take("shop") }
+        Binaries {
+            sockgen: take("sockgen"),
+            sockctl: take("sockctl"),
+            shop: take("shop"),
+            http2_client: take("http2_client"),
+        }
     })
 }
 

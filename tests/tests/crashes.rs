@@ -79,7 +79,8 @@ fn first_deploy(met: &RefCell<BTreeSet<&'static str>>) {
     let rehearsal = Rehearsal { shop: &shop, met };
     let curl = ["--silent", "--max-time", "60", URL];
     let mut client = shop.sandbox.command("curl").args(curl).spawn().expect("nsenter starts");
-    rehearsal.kill("rest", &["deploy", "shop", &shop.release("sick", Some("sickens-after-requests=0"))]);
+    rehearsal
+        .kill("rest", &["deploy", "shop", &shop.release("sick", Some("sickens-after-requests=0"))]);
     rehearsal.kill("disable", &["resume", "shop"]);
     shop.sockctl(["resume", "shop"]).exits(1);
     assert!(shop.status()["live"].is_null());

@@ -8,6 +8,8 @@
 //! load.finish().assert_clean();
 //! ```
 
+mod event;
+mod http2_pool;
 mod oha;
 mod report;
 mod running;
@@ -31,6 +33,24 @@ pub enum Generator {
     OneShot,
     /// oha: HTTP/2, eight streams on each connection, until the server says that it closes it.
     Http2,
+    /// Our `http2_client`, on reqwest: as [`Generator::Http2`], but what could not be sent because the connection ends
+    /// goes to the next one, and it reads bodies.
+    Http2Pool,
+}
+
+/// Requests that are under way on one connection of HTTP/2 at a time.
+const STREAMS: u32 = 8;
+
+/// Threads of the generators that let us choose; connections are spread evenly over them.
+const THREADS: u32 = 2;
+
+impl Generator {
+    /// Whether it says on standard output what it sees, while it runs. oha says nothing before its end, and does not
+    /// read bodies.
+    #[must_use]
+    pub fn tells(self) -> bool {
+        self != Self::Http2
+    }
 }
 
 impl fmt::Display for Generator {
@@ -39,6 +59,7 @@ impl fmt::Display for Generator {
             Self::KeepAlive => "HTTP/1.1, keep-alive (wrk)",
             Self::OneShot => "HTTP/1.1, one-shot (wrk)",
             Self::Http2 => "HTTP/2 (oha)",
+            Self::Http2Pool => "HTTP/2 (reqwest)",
         })
     }
 }
@@ -66,7 +87,7 @@ impl Load {
         }
     }
 
-    /// This many requests at a time, each on its connection, with HTTP/2 eight on each; a multiple of eight.
+    /// This many requests at a time, each on its connection, with HTTP/2 eight on each; a multiple of sixteen.
     #[must_use]
     pub fn connections(self, connections: u32) -> Self {
         Self { connections, ..self }

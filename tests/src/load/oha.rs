@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Load;
 use super::report::{Errors, Latency, LoadReport};
-
-/// Requests that are under way on one connection at a time.
-const STREAMS: u32 = 8;
+use super::{Load, STREAMS, THREADS};
 
 /// What hyper says of a request that it has not begun to write. After GOAWAY it takes no new one, and oha, unlike a
 /// client that is made for more than measuring, does not give such a request to its next connection.
@@ -23,12 +20,12 @@ pub(super) fn argv(load: &Load) -> Vec<String> {
         "--no-tui",
         "--output-format=json",
         "--redirect=0",
-        "--worker-threads=2",
         // At the end no request is cut off. One that gets no answer is timed out.
         "--wait-ongoing-requests-after-deadline",
     ];
     let mut argv: Vec<String> = words.map(String::from).into();
     argv.extend([
+        format!("--worker-threads={THREADS}"),
         format!("-c={}", load.connections / STREAMS),
         format!("-p={STREAMS}"),
         format!("-t={}ms", load.timeout.as_millis()),

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::wrk::{self, Event};
-use super::{Generator, Load, LoadReport, Scratch, oha};
+use super::event::{Account, Event, event};
+use super::{Generator, Load, LoadReport, Scratch, THREADS, http2_pool, oha, wrk};
 use crate::sandbox::exits_within;
 use crate::{Sandbox, binaries};
 
@@ -44,6 +44,10 @@ impl<'a> Running<'a> {
                 sandbox.install_program(binaries::oha());
                 oha::argv(load)
             }
+            Generator::Http2Pool => {
+                sandbox.install_program(&binaries::get().http2_client);
+                http2_pool::argv(load)
+            }
         };
         let command = argv.join(" ");
         let mut child = sandbox
@@ -65,7 +69,7 @@ impl<'a> Running<'a> {
     }
 
     fn await_start(&mut self) {
-        if self.load.generator != Generator::Http2 {
+        if self.load.generator.tells() {
             let first = |event: &Event| matches!(event, Event::Release { .. } | Event::Status);
             return self.await_event("a first response", START_DEADLINE, first);
         }
@@ -87,9 +91,9 @@ impl<'a> Running<'a> {
     /// # Panics
     /// When the time is over before, or the generator ended, or is oha, which does not read bodies.
     pub fn await_release(&mut self, name: &str, deadline: Duration) {
-        assert_ne!(self.load.generator, Generator::Http2, "oha does not read bodies");
+        assert!(self.load.generator.tells(), "oha does not read bodies");
         let seen = |event: &Event| matches!(event, Event::Release { release } if release == name);
-        if !self.told.iter().filter_map(|line| wrk::event(line)).any(|event| seen(&event)) {
+        if !self.told.iter().filter_map(|line| event(line)).any(|event| seen(&event)) {
             self.await_event(&format!("a response of release {name:?}"), deadline, seen);
         }
     }
@@ -111,7 +115,8 @@ impl<'a> Running<'a> {
     #[must_use]
     pub fn finish(mut self) -> LoadReport {
         self.run_for(Duration::ZERO);
-        if self.load.generator != Generator::Http2 {
+        // The others time out what is not answered.
+        if let Generator::KeepAlive | Generator::OneShot = self.load.generator {
             self.park();
         }
         self.sandbox.signal(&self.child, Signal::INT);
@@ -127,6 +132,7 @@ impl<'a> Running<'a> {
                 wrk::report(&self.load, &self.command, &self.told)
             }
             Generator::Http2 => oha::report(&self.command, &self.told),
+            Generator::Http2Pool => Account::read(&self.told).report(&self.command, 0),
         }
     }
 
@@ -134,7 +140,7 @@ impl<'a> Running<'a> {
     fn park(&mut self) {
         self.sandbox.install_file(&self.scratch.stop, "", 0o644);
         let deadline = Instant::now() + 2 * self.load.timeout;
-        for _ in 0..wrk::THREADS {
+        for _ in 0..THREADS {
             let left = deadline.saturating_duration_since(Instant::now());
             if self.next_event(left, |event| matches!(event, Event::Parked)).is_err() {
                 return;
@@ -163,7 +169,7 @@ impl<'a> Running<'a> {
         loop {
             let line =
                 self.stdout.recv_timeout(deadline.saturating_duration_since(Instant::now()))?;
-            let found = wrk::event(&line).is_some_and(|event| wanted(&event));
+            let found = event(&line).is_some_and(|event| wanted(&event));
             self.told.push(line);
             if found {
                 return Ok(());

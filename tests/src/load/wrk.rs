@@ -1,39 +1,8 @@
 //! wrk's command line and what it prints, its own words and those of `wrk.lua`.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use serde::Deserialize;
-
-use super::report::{Errors, Latency, LoadReport, Seen};
-use super::{Generator, Load, Scratch};
-
-/// wrk's threads; connections are spread evenly over them.
-pub(super) const THREADS: u32 = 2;
-
-#[derive(Debug, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Event {
-    Release { release: String },
-    Status,
-    Parked,
-    Responses { release: String, count: u64, first_ns: u64 },
-    Statuses { status: u16, count: u64 },
-    Thread { parked: u64 },
-    Summary(Summary),
-    Latency(Latency),
-}
-
-#[derive(Debug, Deserialize, Clone, Copy)]
-pub(super) struct Summary {
-    requests: u64,
-    duration_us: u64,
-    connect: u64,
-    read: u64,
-    write: u64,
-    timeout: u64,
-    status: u64,
-}
+use super::event::{Account, Summary};
+use super::report::LoadReport;
+use super::{Generator, Load, Scratch, THREADS};
 
 pub(super) fn argv(load: &Load, scratch: &Scratch) -> Vec<String> {
     assert_eq!(
@@ -58,74 +27,21 @@ pub(super) fn argv(load: &Load, scratch: &Scratch) -> Vec<String> {
     argv
 }
 
-/// A line of the script's, or none when it is one of wrk's own.
-pub(super) fn event(line: &str) -> Option<Event> {
-    let json = line.strip_prefix('@')?;
-    Some(
-        serde_json::from_str(json)
-            .unwrap_or_else(|e| panic!("not an event of wrk.lua: {line:?}: {e}")),
-    )
-}
-
 /// The report from all that wrk printed; panics when it is not understood or contradicts itself.
 pub(super) fn report(load: &Load, command: &str, lines: &[String]) -> LoadReport {
-    let (mut missing, mut threads) = (0, 0);
-    let (mut by_release, mut by_status) = (BTreeMap::<String, Seen>::new(), BTreeMap::new());
-    let (mut summary, mut latency) = (None, None);
-    for event in lines.iter().filter_map(|line| event(line)) {
-        match event {
-            Event::Release { .. } | Event::Status | Event::Parked => {}
-            Event::Responses { release, count, first_ns } => {
-                let first = Duration::from_nanos(first_ns);
-                let seen = by_release.entry(release).or_insert(Seen { count: 0, first });
-                *seen = Seen { count: seen.count + count, first: seen.first.min(first) };
-            }
-            Event::Statuses { status, count } => *by_status.entry(status).or_default() += count,
-            Event::Thread { parked } => {
-                missing += u64::from(load.connections / THREADS).saturating_sub(parked);
-                threads += 1;
-            }
-            Event::Summary(found) => summary = Some(found),
-            Event::Latency(found) => latency = Some(found),
-        }
-    }
+    let account = Account::read(lines);
     let told = lines.join("\n");
-    let (Some(summary), Some(latency)) = (summary, latency) else {
-        panic!("wrk printed no summary:\n{told}");
-    };
-    assert_eq!(threads, THREADS, "wrk.lua did not hear of each thread:\n{told}");
-    agrees_with_itself(&summary, &by_release, &by_status, lines);
-    let Summary { connect, read, write, timeout, .. } = summary;
-    LoadReport {
-        command: command.into(),
-        requests: summary.requests,
-        unsent: 0,
-        errors: Errors {
-            connect,
-            read,
-            write,
-            timeout,
-            unanswered: missing,
-            status: by_status,
-            other: BTreeMap::new(),
-        },
-        by_release,
-        latency,
-        duration: Duration::from_micros(summary.duration_us),
-    }
+    let threads = account.parked.len();
+    assert_eq!(threads, THREADS as usize, "wrk.lua did not hear of each thread:\n{told}");
+    agrees_with_itself(&account.summary, lines);
+    let each = u64::from(load.connections / THREADS);
+    let missing = account.parked.iter().map(|parked| each.saturating_sub(*parked)).sum();
+    account.report(command, missing)
 }
 
-/// Three accounts of one load: wrk's text, its summary as Lua has it, and what the script counted itself.
-fn agrees_with_itself(
-    summary: &Summary,
-    by_release: &BTreeMap<String, Seen>,
-    by_status: &BTreeMap<u16, u64>,
-    lines: &[String],
-) {
+/// Two accounts of one load: wrk's text, and its summary as Lua has it.
+fn agrees_with_itself(summary: &Summary, lines: &[String]) {
     let told = lines.join("\n");
-    let counted =
-        by_release.values().map(|seen| seen.count).sum::<u64>() + by_status.values().sum::<u64>();
-    assert_eq!(summary.requests, counted, "wrk and its script count different responses:\n{told}");
     let text =
         |needle: &str| lines.iter().find_map(|line| line.trim().strip_prefix(needle)).map(numbers);
     let errors = text("Socket errors: ").unwrap_or(vec![0; 4]);
