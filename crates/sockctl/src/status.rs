@@ -21,6 +21,10 @@ use crate::world::{Slot, World};
 pub async fn status(app: &App, format: Format) -> Result<String, Error> {
     let systemd = Systemd::connect().await?;
     let world = World::look(app, &systemd).await?;
+    let mut since = Vec::new();
+    for slot in app.slots() {
+        since.push(systemd.active_since(app.slot_unit(slot).as_ref()).await?);
+    }
     let held = Held::look(app);
     let unfinished = history::remembered(app)?;
     if format == Format::Json {
@@ -28,7 +32,7 @@ pub async fn status(app: &App, format: Format) -> Result<String, Error> {
             "version": 1,
             "app": app.name().as_ref(),
             "live": world.live.as_ref().map(AsRef::as_ref),
-            "slots": world.slots.iter().map(|slot| slot_json(slot, &world)).collect::<Vec<_>>(),
+            "slots": world.slots.iter().zip(since).map(|(slot, since)| slot_json(slot, since, &world)).collect::<Vec<_>>(),
             "listeners": listeners_json(app, held.as_ref().ok()),
             "unfinished": unfinished,
         });
@@ -40,8 +44,8 @@ pub async fn status(app: &App, format: Format) -> Result<String, Error> {
         None => "nothing is deployed yet".into(),
     };
     let _ = writeln!(text, "{}: {live}", app.name());
-    for slot in &world.slots {
-        let _ = writeln!(text, "  {}", slot_line(slot, &world));
+    for (slot, since) in world.slots.iter().zip(since) {
+        let _ = writeln!(text, "  {}", slot_line(slot, since, &world));
     }
     for listener in app.listeners() {
         let (name, address) = (&listener.name, &listener.address);
@@ -76,12 +80,12 @@ fn role(slot: &Slot, world: &World) -> &'static str {
     }
 }
 
-fn slot_line(slot: &Slot, world: &World) -> String {
+fn slot_line(slot: &Slot, since: u64, world: &World) -> String {
     let release = slot.release.as_ref().map_or("-".into(), ToString::to_string);
     let mut line =
         format!("{:<8} {:<18} {release:<16}  {}", slot.name, role(slot, world), slot.unit.sub);
     if slot.unit.active == Active::Active {
-        if let Ok(since) = Timestamp::from_microsecond(slot.unit.since.try_into().unwrap_or(0)) {
+        if let Ok(since) = Timestamp::from_microsecond(since.try_into().unwrap_or(0)) {
             let _ = write!(line, " since {since:.0}");
         }
         match &slot.status {
@@ -98,14 +102,14 @@ fn slot_line(slot: &Slot, world: &World) -> String {
     line
 }
 
-fn slot_json(slot: &Slot, world: &World) -> Value {
+fn slot_json(slot: &Slot, since: u64, world: &World) -> Value {
     json!({
         "slot": slot.name.as_ref(),
         "role": role(slot, world),
         "release": slot.release,
         "active": slot.unit.active,
         "sub": slot.unit.sub,
-        "since_us": slot.unit.since,
+        "since_us": since,
         "invocation": slot.unit.invocation,
         "starts_closed": slot.held,
         "status": slot.status,

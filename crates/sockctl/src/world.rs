@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::join_all;
 use sockgen::{App, SlotName};
 
 use crate::admin::{Admin, Status};
@@ -30,19 +30,18 @@ pub struct Slot {
 }
 
 impl Slot {
-    async fn look(app: &App, systemd: &Systemd, name: &SlotName) -> Result<Self, SystemdError> {
-        let unit = systemd.unit(app.slot_unit(name).as_ref()).await?;
+    async fn look(app: &App, name: &SlotName, unit: UnitState) -> Self {
         let status = match unit.active {
             Active::Active => Admin::new(app.admin_path(name)).status().await.ok(),
             _ => None,
         };
-        Ok(Self {
+        Self {
             name: name.clone(),
             unit,
             release: linked(&app.slot_link(name)),
             held: app.env_path(name).exists(),
             status,
-        })
+        }
     }
 }
 
@@ -63,11 +62,13 @@ impl World {
     /// # Errors
     /// When systemd gives no answer. A slot that gives none is an observation, not an error.
     pub async fn look(app: &App, systemd: &Systemd) -> Result<Self, SystemdError> {
-        // All questions are under way at once: one round trip, however many slots there are.
-        let slots = try_join_all(app.slots().iter().map(|name| Slot::look(app, systemd, name)));
+        let names: Vec<_> = app.slots().iter().map(|slot| app.slot_unit(slot)).collect();
         let alias = app.alias();
-        let (slots, alias) = try_join(slots, systemd.unit(alias.as_ref())).await?;
-        let behind = Some(alias).filter(|unit| unit.load == "loaded").map(|unit| unit.id);
+        let asked: Vec<_> = names.iter().chain([&alias]).map(AsRef::as_ref).collect();
+        let mut units = systemd.units(&asked).await?;
+        let behind = units.pop().filter(|unit| unit.load == "loaded").map(|unit| unit.id);
+        let slots = app.slots().iter().zip(units).map(|(name, unit)| Slot::look(app, name, unit));
+        let slots = join_all(slots).await;
         Ok(Self {
             live: alias_on_disk(app).and_then(|unit| slot_of(app, &unit)),
             loaded: behind.and_then(|unit| slot_of(app, &unit)),

@@ -72,6 +72,7 @@ fn typed(shop: &Shop, argv: &[&str]) -> Output {
 
 fn set_up(shop: &Shop) {
     let listen = "http=127.0.0.1:8080";
+    typed(shop, &["mkdir", "/srv/shop"]);
     typed(
         shop,
         &[
@@ -88,7 +89,7 @@ fn set_up(shop: &Shop) {
         ],
     );
     // The defaults are for people: a release has to be healthy for 10 s. Nobody wants to watch that twenty times.
-    let short = r#"s/^(stable|watch) = .*/\1 = "500ms"/"#;
+    let short = r#"s/^# (stable|watch) = .*/\1 = "500ms"/"#;
     typed(shop, &["sed", "-Ei", short, "/srv/shop/sockact.toml"]);
     typed(shop, &["sockgen", "install", "/srv/shop/sockact.toml"]);
     typed(shop, &["systemctl", "enable", "--now", "shop.target"]);

@@ -133,7 +133,8 @@ impl Deploy<'_> {
 
     async fn stop(&mut self, slot: &SlotName, done: &str) -> Result<String, Fault> {
         let unit = self.session.app.slot_unit(slot);
-        if let Ok(status) = Admin::new(self.session.app.admin_path(slot)).status().await {
+        let status = Admin::new(self.session.app.admin_path(slot)).status().await;
+        if let Some(status) = status.ok().filter(|status| status.connections > 0) {
             let drain = human(self.session.app.swap().drain);
             let left = status.connections;
             self.session

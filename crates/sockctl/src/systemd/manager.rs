@@ -1,6 +1,22 @@
 //! The methods of systemd's manager that are used, as org.freedesktop.systemd1(5) has them.
 
-use zbus::{OwnedObjectPath, proxy};
+use serde::Deserialize;
+use zbus::{OwnedObjectPath, Type, proxy};
+
+/// A row of `ListUnitsByNames`.
+#[derive(Debug, Deserialize, Type)]
+pub(super) struct ListedUnit {
+    pub(super) name: String,
+    _description: String,
+    pub(super) load: String,
+    pub(super) active: String,
+    pub(super) sub: String,
+    _following: String,
+    _path: OwnedObjectPath,
+    pub(super) job_id: u32,
+    _job_type: String,
+    _job_path: OwnedObjectPath,
+}
 
 #[proxy(
     interface = "org.freedesktop.systemd1.Manager",
@@ -10,6 +26,7 @@ use zbus::{OwnedObjectPath, proxy};
 pub(super) trait Manager {
     fn subscribe(&self) -> zbus::Result<()>;
     fn reload(&self) -> zbus::Result<()>;
+    fn list_units_by_names(&self, names: &[&str]) -> zbus::Result<Vec<ListedUnit>>;
     fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
