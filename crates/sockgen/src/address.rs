@@ -56,12 +56,32 @@ impl FromStr for Address {
             return refuse("the address before the port is missing", &hint);
         }
         let Ok(address) = given.parse::<SocketAddr>() else {
-            return refuse("it is neither address:port nor an absolute path", HINT);
+            return refuse(unread(given), HINT);
         };
         match tcp_broken(address) {
             None => Ok(Self::Tcp(address)),
             Some(broken) => refuse(broken, HINT),
         }
+    }
+}
+
+/// What is wrong with a text that is neither path nor socket address, as far as can be told.
+fn unread(given: &str) -> &'static str {
+    if given.parse::<IpAddr>().is_ok() {
+        return "the port is missing";
+    }
+    let number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    match given.rsplit_once(':') {
+        Some((_, port)) if number(port) && port.parse::<u16>().is_err() => {
+            "a port is at most 65535"
+        }
+        // ListenStream= takes numbers only, systemd.socket(5).
+        Some((host, port))
+            if number(port) && host.starts_with(|c: char| c.is_ascii_alphabetic()) =>
+        {
+            "systemd looks no names up, it takes an IP address"
+        }
+        _ => "it is neither address:port nor an absolute path",
     }
 }
 
