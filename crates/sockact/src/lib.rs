@@ -58,11 +58,15 @@
 //! on one or changes its flags or options; a listener is only ever closed.
 
 mod adopt;
+#[cfg(feature = "serve")]
 mod listener;
+#[cfg(feature = "serve")]
 mod serve;
 
 pub use adopt::{AdoptError, Kind, Listeners, listeners};
+#[cfg(feature = "serve")]
 pub use listener::Listener;
+#[cfg(feature = "serve")]
 pub use serve::{End, Report, Serve, ServeError, serve};
 
 /// Any error, as tower and hyper pass them.

@@ -79,6 +79,7 @@ fn set_admin_aside(passed: &mut Vec<Passed>) -> Result<(), AdoptError> {
 }
 
 /// The admin listener, for the first that asks.
+#[cfg(feature = "serve")]
 pub(crate) fn take_admin() -> Option<UnixListener> {
     lock(&ADMIN).take()
 }
