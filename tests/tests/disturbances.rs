@@ -122,3 +122,23 @@ fn reboot() {
     assert_eq!(shop.get(), "v2");
     assert_eq!(shop.one_live_slot(), "green");
 }
+
+#[test]
+fn somebody_takes_the_alias_away() {
+    let shop = Shop::deployed();
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    shop.sandbox.run(["systemctl", "disable", "shop-blue.service"]).ok();
+    shop.deploy(&shop.release("v2", None)).ok();
+    assert_eq!((shop.one_live_slot(), shop.get()), ("green".into(), "v2".into()));
+    load.finish().assert_clean();
+}
+
+#[test]
+fn the_alias_leads_elsewhere() {
+    let shop = Shop::deployed();
+    shop.sandbox
+        .run(["ln", "-sfn", "/lib/systemd/system/cron.service", "/etc/systemd/system/shop.service"])
+        .ok();
+    let refused = shop.deploy(&shop.release("v2", None)).exits(4);
+    assert!(refused.stderr.contains("cron.service"), "{refused}");
+}

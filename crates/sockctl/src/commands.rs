@@ -163,6 +163,15 @@ impl<'a> Session<'a> {
                 "run `sockgen install` with the application's manifest".into(),
             ));
         }
+        if let Some(foreign) = world.foreign_alias {
+            return Err(refused(
+                format!(
+                    "{} is an alias of {foreign}, which is no slot of {name}",
+                    self.app.alias()
+                ),
+                format!("`systemctl disable {foreign}` takes it away, if nobody needs it"),
+            ));
+        }
         if unit.active != Active::Active {
             return Err(refused(
                 format!("{target} is not active, so nobody listens"),
@@ -205,7 +214,7 @@ impl<'a> Session<'a> {
             command,
             release,
             into: idle.name.clone(),
-            from: world.live.clone(),
+            from: world.serving().map(|slot| slot.name.clone()),
             stale: if warm { None } else { idle.unit.invocation.clone() },
             failed: None,
             since: Timestamp::now().as_second(),

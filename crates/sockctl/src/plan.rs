@@ -51,7 +51,7 @@ pub struct Desired {
     pub release: Option<ReleaseId>,
     /// The slot it goes into.
     pub into: SlotName,
-    /// The slot that was live when the deploy began; `None` for the first deploy.
+    /// The slot that served when the deploy began; `None` when none did, as at the first deploy.
     pub from: Option<SlotName>,
     /// The run that occupied `into` when the deploy began: it is not the one that this deploy starts.
     pub stale: Option<Invocation>,
@@ -248,7 +248,9 @@ fn prove(desired: &Desired, observed: &Observed) -> Next {
         // Somebody closed the live slot: it has to accept before anything happens to the other one.
         return Next::Do(Step::Reopen);
     }
-    if old.is_none() && observed.verified.is_some() && !new.active.runs() {
+    // Systemd must not meet a new name of a running service: while it knows no alias, the slot rests at the commit.
+    let nameless = observed.loaded.is_none();
+    if nameless && observed.verified.is_some() && !new.active.runs() {
         return Next::Do(Step::Commit);
     }
     let wanted = new.release == desired.release;
@@ -264,7 +266,7 @@ fn prove(desired: &Desired, observed: &Observed) -> Next {
         Step::Start
     } else if new.invocation != observed.verified {
         Step::Probe
-    } else if old.is_none() {
+    } else if nameless {
         Step::Rest
     } else {
         Step::Commit
@@ -310,7 +312,8 @@ fn back(desired: &Desired, observed: &Observed, reason: &str) -> Next {
         Next::Do(Step::Reopen)
     } else if !old.active.runs() {
         Next::Do(Step::Revive)
-    } else if !observed.alias_is(from) {
+    } else if observed.live.is_some() && !observed.alias_is(from) {
+        // Without an alias the old slot served by somebody's hand: then there is none to give back.
         Next::Do(Step::Return)
     } else if new.active != Active::Inactive {
         Next::Do(Step::Withdraw)

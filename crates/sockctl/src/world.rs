@@ -50,6 +50,8 @@ impl Slot {
 pub struct World {
     /// The slot that the alias on disk points to.
     pub live: Option<SlotName>,
+    /// What the alias on disk points to when that is no slot of the application.
+    pub foreign_alias: Option<String>,
     /// The slot that systemd's memory takes the alias for.
     pub loaded: Option<SlotName>,
     /// Every slot, in the manifest's order.
@@ -69,8 +71,11 @@ impl World {
         let behind = units.pop().filter(|unit| unit.load == "loaded").map(|unit| unit.id);
         let slots = app.slots().iter().zip(units).map(|(name, unit)| Slot::look(app, name, unit));
         let slots = join_all(slots).await;
+        let alias = alias_on_disk(app);
+        let live = alias.as_ref().and_then(|unit| slot_of(app, unit));
         Ok(Self {
-            live: alias_on_disk(app).and_then(|unit| slot_of(app, &unit)),
+            foreign_alias: alias.filter(|_| live.is_none()),
+            live,
             loaded: behind.and_then(|unit| slot_of(app, &unit)),
             slots,
         })
@@ -86,9 +91,16 @@ impl World {
         self.live.as_ref().and_then(|name| self.slot(name))
     }
 
-    /// The first slot that is not live: where the next release goes.
+    /// The slot that users meet: the live one, or, when somebody took the alias away, the one that accepts all the same.
+    pub fn serving(&self) -> Option<&Slot> {
+        let accepts = |slot: &&Slot| slot.status.as_ref().is_some_and(|status| status.gate > 0.0);
+        self.live_slot().or_else(|| self.slots.iter().find(accepts))
+    }
+
+    /// The first slot that users do not meet: where the next release goes.
     pub fn idle_slot(&self) -> Option<&Slot> {
-        self.slots.iter().find(|slot| self.live.as_ref() != Some(&slot.name))
+        let serving = self.serving().map(|slot| &slot.name);
+        self.slots.iter().find(|slot| serving != Some(&slot.name))
     }
 
     /// What the plan needs of it.

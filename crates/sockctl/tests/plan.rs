@@ -239,6 +239,18 @@ fn a_first_deploy_that_fails_leaves_nothing() {
 }
 
 #[test]
+fn a_slot_that_serves_without_the_alias_serves_until_the_new_one_does() {
+    use Step::*;
+    let mut model = Model::new(false, false);
+    model.alias(None);
+    let (outcome, steps) = run(model, &[]);
+    assert_eq!(outcome, Outcome::Live);
+    let named = [Rest, Commit, Start, Open, Close, Watch, Retire];
+    assert_eq!(steps[..4], [Link, Hold, Start, Probe]);
+    assert_eq!(steps[4..], named);
+}
+
+#[test]
 fn every_step_is_met() {
     let mut met = vec![Step::Record];
     for (first, warm) in [(false, false), (false, true), (true, false)] {

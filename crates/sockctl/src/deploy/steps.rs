@@ -67,10 +67,13 @@ impl Deploy<'_> {
             .waits("start", &format!("waiting for READY=1 of {slot}, at most {}", human(limit)));
         let began = Instant::now();
         self.started = Some(began);
+        let mut interrupt = self.session.interrupt.clone();
+        let forward = self.desired.failed.is_none();
         let job = self.session.systemd.start(unit.as_ref(), limit + GRACE);
         let result = tokio::select! {
             result = job => Ok(result),
-            () = self.session.interrupt.once() => Err(Fault::new("interrupted")),
+            // On the way back the first Ctrl-C is what led there.
+            () = interrupt.once(), if forward => Err(Fault::new("interrupted")),
         };
         self.session.account.waited(began.elapsed());
         match result? {
