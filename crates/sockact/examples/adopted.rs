@@ -1,20 +1,30 @@
 //! Says what was adopted: the tests' view into a process with passed descriptors.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::ExitCode;
 
-use sockact::{AdoptError, Listeners};
+use sockact::{Adopt, AdoptError, Kind, Listeners};
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
     if args == ["listenfd"] {
         return listenfd();
     }
-    match sockact::listeners().and_then(|l| args.iter().try_for_each(|a| act(&l, a)).map(|()| l)) {
+    let mut adopt = Adopt::new();
+    if args.first().is_some_and(|a| a == "blocking") {
+        args.remove(0);
+        adopt = adopt.allow_blocking();
+    }
+    let acted =
+        adopt.listeners().and_then(|l| args.iter().try_for_each(|a| act(&l, a)).map(|()| l));
+    match acted {
         Ok(listeners) => {
             println!("remaining {:?}", listeners.remaining());
+            if let Err(e) = listeners.finish() {
+                println!("{e}");
+            }
             ExitCode::SUCCESS
         }
         Err(e) => {
@@ -30,15 +40,41 @@ fn act(listeners: &Listeners, arg: &str) -> Result<(), AdoptError> {
         Some(("tcp_all", name)) => listeners.tcp_all(name)?.iter().for_each(tcp),
         Some(("tcp_or", name)) => tcp(&listeners.tcp_or(name, "127.0.0.1:0")?),
         Some(("unix", name)) => unix(&listeners.unix(name)?),
+        Some(("udp", name)) => println!("udp {}", listeners.udp(name)?.local_addr().unwrap()),
+        Some(("stream", name)) => serve_one(listeners.take::<TcpStream>(name)?),
+        Some(("accept", name)) => serve_one(listeners.tcp(name)?.accept().unwrap().0),
+        Some(("datagram", name)) => drop(listeners.take::<UnixDatagram>(name)?),
+        Some(("seqpacket", name)) => drop(listeners.fd(name, Kind::UnixSeqpacketListener)?),
+        Some(("netlink", name)) => drop(listeners.fd(name, Kind::Netlink)?),
+        Some(("fifo", name)) => drop(listeners.fd(name, Kind::Fifo)?),
+        Some(("special", name)) => drop(listeners.fd(name, Kind::Special)?),
+        Some(("queue", name)) => drop(listeners.fd(name, Kind::MessageQueue)?),
+        Some(("any", name)) => listeners.any(name).iter().for_each(|p| println!("any {p}")),
+        Some(("at", index)) => tcp(&listeners.take_at(index.parse().unwrap())?),
         _ if arg == "twice" => drop(sockact::listeners()?),
         _ if arg == "env" => println!("LISTEN_FDS={}", std::env::var("LISTEN_FDS").unwrap()),
         _ if arg == "cloexec" => {
             let flags = rustix::io::fcntl_getfd(listeners.tcp("http")?.as_fd()).unwrap();
             println!("cloexec {}", flags.contains(rustix::io::FdFlags::CLOEXEC));
         }
+        _ if arg == "child" => child(),
         _ => panic!("{arg}?"),
     }
     Ok(())
+}
+
+/// What a child of this process finds.
+fn child() {
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ls -l /proc/self/fd; env | grep -v CARGO"]);
+    let output = sockact::scrub(&mut command).output().unwrap();
+    println!("child {}", String::from_utf8_lossy(&output.stdout));
+}
+
+fn serve_one(mut connection: TcpStream) {
+    use std::io::Write;
+    connection.set_nonblocking(false).unwrap();
+    writeln!(connection, "served").unwrap();
 }
 
 fn tcp(listener: &TcpListener) {

@@ -60,12 +60,16 @@
 mod adopt;
 #[cfg(feature = "serve")]
 mod listener;
+mod scrub;
 #[cfg(feature = "serve")]
 mod serve;
 
-pub use adopt::{AdoptError, Kind, Listeners, listeners};
+pub use adopt::{Adopt, AdoptError, Kind, Listeners, Passed, Take, listeners};
+#[doc(hidden)]
+pub use adopt::fuzz_vars;
 #[cfg(feature = "serve")]
 pub use listener::Listener;
+pub use scrub::scrub;
 #[cfg(feature = "serve")]
 pub use serve::{End, Report, Serve, ServeError, serve};
 

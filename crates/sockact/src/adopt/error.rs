@@ -31,10 +31,22 @@ pub enum AdoptError {
         own: u32,
     },
 
+    /// The process id fits, but it was another process's before: the service manager started one
+    /// that is gone.
+    #[error(
+        "the descriptors are for an earlier process with this process id (LISTEN_PIDFDID={found}, this process has {own}): the variables were inherited by a process they do not mean"
+    )]
+    PidfdId {
+        /// The pidfd inode that `LISTEN_PIDFDID` names.
+        found: u64,
+        /// That of this process.
+        own: u64,
+    },
+
     /// A variable holds no such number.
     #[error("{var}={value:?} is not a decimal number in range")]
     Malformed {
-        /// `LISTEN_FDS` or `LISTEN_PID`.
+        /// `LISTEN_FDS`, `LISTEN_PID` or `LISTEN_PIDFDID`.
         var: &'static str,
         /// Its value.
         value: String,
@@ -47,6 +59,13 @@ pub enum AdoptError {
         fds: usize,
         /// Names.
         names: usize,
+    },
+
+    /// `LISTEN_FDNAMES` ends within an escape.
+    #[error("LISTEN_FDNAMES={value:?} ends with a backslash that escapes nothing")]
+    Names {
+        /// Its value.
+        value: String,
     },
 
     /// A descriptor that the variables promise could not be taken.
@@ -73,7 +92,7 @@ pub enum AdoptError {
 
     /// A listener came without O_NONBLOCK, which is shared with every other holder of it.
     #[error(
-        "descriptor {fd} ({name:?}, a {kind}) is blocking: set NonBlocking=yes in this service's unit and in every other unit that gets this socket (the program must not change it: the flag is shared)"
+        "descriptor {fd} ({name:?}, a {kind}) is blocking: set NonBlocking=yes in this service's unit and in every other unit that gets this socket (the program must not change it: the flag is shared); under systemd-socket-activate or systemfd, or to accept on plain threads, adopt with sockact::Adopt::new().allow_blocking()"
     )]
     Blocking {
         /// Its number.
@@ -126,6 +145,24 @@ pub enum AdoptError {
         asked: Kind,
         /// What it is.
         found: Kind,
+    },
+
+    /// No descriptor has this place.
+    #[error("no descriptor at index {index}: {count} were passed, the first has index 0")]
+    NoIndex {
+        /// What was asked for.
+        index: usize,
+        /// How many were passed.
+        count: usize,
+    },
+
+    /// Descriptors that nobody asked for.
+    #[error(
+        "passed but never taken: {left}; remove their sockets from Sockets= of this service, or take them"
+    )]
+    Leftover {
+        /// Their names, numbers and kinds, for reading.
+        left: String,
     },
 
     /// Several descriptors have the name.

@@ -1,30 +1,40 @@
-//! The adopted listeners, handed out by name and kind.
+//! The adopted descriptors, handed out by name and kind.
 
-use std::net::TcpListener;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Mutex;
 
-use super::{AdoptError, Kind, Passed, lock};
+use super::raw::FIRST;
+use super::{AdoptError, Kind, Passed, Take, lock};
 
 /// The descriptors that systemd passed, by name.
 ///
-/// What nobody takes stays open until this is dropped; [`remaining`](Listeners::remaining) names it.
+/// What nobody takes stays open until this is dropped; [`remaining`](Listeners::remaining) names
+/// it, [`finish`](Listeners::finish) makes it an error.
 #[derive(Debug)]
 pub struct Listeners {
     activated: bool,
+    count: usize,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     passed: Vec<Passed>,
-    taken: Vec<String>,
+    taken: Vec<Taken>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    number: RawFd,
+    name: String,
 }
 
 impl Listeners {
     pub(super) fn new(activated: bool, passed: Vec<Passed>) -> Listeners {
-        Listeners { activated, state: Mutex::new(State { passed, taken: Vec::new() }) }
+        let count = passed.len();
+        Listeners { activated, count, state: Mutex::new(State { passed, taken: Vec::new() }) }
     }
 
     /// Whether the process was started with socket activation (`LISTEN_FDS` is set).
@@ -46,7 +56,7 @@ impl Listeners {
     /// # Errors
     /// As [`tcp`](Listeners::tcp), save that several are what is wanted.
     pub fn tcp_all(&self, name: &str) -> Result<Vec<TcpListener>, AdoptError> {
-        Ok(self.all(name, Kind::TcpListener)?.into_iter().map(TcpListener::from).collect())
+        self.take_all(name)
     }
 
     /// Takes the one unix stream listener with this `FileDescriptorName=`.
@@ -62,7 +72,118 @@ impl Listeners {
     /// # Errors
     /// As [`tcp_all`](Listeners::tcp_all).
     pub fn unix_all(&self, name: &str) -> Result<Vec<UnixListener>, AdoptError> {
-        Ok(self.all(name, Kind::UnixListener)?.into_iter().map(UnixListener::from).collect())
+        self.take_all(name)
+    }
+
+    /// Takes the one UDP socket with this name.
+    ///
+    /// # Errors
+    /// As [`tcp`](Listeners::tcp).
+    pub fn udp(&self, name: &str) -> Result<UdpSocket, AdoptError> {
+        self.take(name)
+    }
+
+    /// Takes the one descriptor with this name as a `std` type, which says what it must be.
+    ///
+    /// ```no_run
+    /// use std::os::unix::net::UnixDatagram;
+    /// # let listeners = sockact::listeners()?;
+    /// let log: UnixDatagram = listeners.take("log")?;
+    /// // What systemd accepted for this process (Accept=yes, systemd.socket(5)).
+    /// let client: std::net::TcpStream = listeners.take("connection")?;
+    /// # Ok::<(), sockact::AdoptError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`tcp`](Listeners::tcp).
+    pub fn take<T: Take>(&self, name: &str) -> Result<T, AdoptError> {
+        self.one(name, T::KIND, "take_all").map(T::from)
+    }
+
+    /// Takes every descriptor with this name as a `std` type, in the order of their numbers.
+    ///
+    /// # Errors
+    /// As [`tcp_all`](Listeners::tcp_all).
+    pub fn take_all<T: Take>(&self, name: &str) -> Result<Vec<T>, AdoptError> {
+        Ok(self.fds(name, T::KIND)?.into_iter().map(T::from).collect())
+    }
+
+    /// Takes the one descriptor with this name, of a kind for which `std` has no type.
+    ///
+    /// ```no_run
+    /// use sockact::Kind;
+    /// # let listeners = sockact::listeners()?;
+    /// let events = listeners.fd("uevents", Kind::Netlink)?;
+    /// let pipe = std::fs::File::from(listeners.fd("input", Kind::Fifo)?);
+    /// # Ok::<(), sockact::AdoptError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`tcp`](Listeners::tcp).
+    pub fn fd(&self, name: &str, kind: Kind) -> Result<OwnedFd, AdoptError> {
+        self.one(name, kind, "fds")
+    }
+
+    /// Takes every descriptor with this name, at least one, if all are of this kind; else none.
+    ///
+    /// # Errors
+    /// As [`tcp_all`](Listeners::tcp_all).
+    pub fn fds(&self, name: &str, kind: Kind) -> Result<Vec<OwnedFd>, AdoptError> {
+        let mut state = lock(&self.state);
+        let mut found = state.passed.iter().filter(|p| p.is(name)).peekable();
+        if found.peek().is_none() {
+            return Err(self.missing(name, &state));
+        }
+        if let Some(wrong) = found.find(|p| p.kind() != kind) {
+            return Err(wrong_kind(wrong, kind));
+        }
+        Ok(state.extract(|p| p.is(name)).into_iter().map(OwnedFd::from).collect())
+    }
+
+    /// Takes whatever has this name, of any kind; none is no error. For what the service stored
+    /// itself (`FDSTORE=1`, `sd_notify(3)`) and finds again after a restart.
+    ///
+    /// ```no_run
+    /// # let listeners = sockact::listeners()?;
+    /// for stored in listeners.any("session") {
+    ///     println!("{stored}");
+    /// }
+    /// # Ok::<(), sockact::AdoptError>(())
+    /// ```
+    pub fn any(&self, name: &str) -> Vec<Passed> {
+        lock(&self.state).extract(|p| p.is(name))
+    }
+
+    /// Takes the descriptor at this place, 0 the first (descriptor 3).
+    ///
+    /// The order of several sockets is not stable from one start to the next
+    /// (`sd_listen_fds(3)`): this is right for a service with one socket only.
+    ///
+    /// # Errors
+    /// No such place, taken before, another kind, no activation at all.
+    pub fn take_at<T: Take>(&self, index: usize) -> Result<T, AdoptError> {
+        self.fd_at(index, T::KIND).map(T::from)
+    }
+
+    /// As [`take_at`](Listeners::take_at), of a kind for which `std` has no type.
+    ///
+    /// # Errors
+    /// As [`take_at`](Listeners::take_at).
+    pub fn fd_at(&self, index: usize, kind: Kind) -> Result<OwnedFd, AdoptError> {
+        let mut state = lock(&self.state);
+        let number = RawFd::try_from(index).ok().and_then(|i| i.checked_add(FIRST));
+        let at = |n: RawFd| Some(n) == number;
+        if let Some(taken) = state.taken.iter().find(|t| at(t.number)) {
+            return Err(AdoptError::Taken { name: taken.name.clone() });
+        }
+        match state.passed.iter().find(|p| at(p.as_raw_fd())) {
+            None if !self.activated => {
+                Err(AdoptError::NotActivated { name: format!("at index {index}") })
+            }
+            None => Err(AdoptError::NoIndex { index, count: self.count }),
+            Some(wrong) if wrong.kind() != kind => Err(wrong_kind(wrong, kind)),
+            Some(_) => Ok(state.extract(|p| at(p.as_raw_fd())).remove(0).into()),
+        }
     }
 
     /// Takes the TCP listener, or binds `address` (`"127.0.0.1:8080"`) when the program was started
@@ -93,30 +214,32 @@ impl Listeners {
 
     /// The names of what nobody took yet, in the order of their descriptors.
     pub fn remaining(&self) -> Vec<String> {
-        lock(&self.state).passed.iter().map(|p| p.name.clone()).collect()
+        lock(&self.state).passed.iter().map(|p| p.name().to_owned()).collect()
+    }
+
+    /// Takes all that is left, in the order of their descriptors.
+    pub fn take_rest(&self) -> Vec<Passed> {
+        lock(&self.state).extract(|_| true)
+    }
+
+    /// Closes what nobody took, and says if there was any: a socket whose connections this program
+    /// would never accept.
+    ///
+    /// # Errors
+    /// [`AdoptError::Leftover`] names each.
+    pub fn finish(self) -> Result<(), AdoptError> {
+        match self.take_rest().as_slice() {
+            [] => Ok(()),
+            some => Err(AdoptError::Leftover { left: list(some) }),
+        }
     }
 
     fn one(&self, name: &str, asked: Kind, all: &'static str) -> Result<OwnedFd, AdoptError> {
-        let count = lock(&self.state).passed.iter().filter(|p| p.name == name).count();
+        let count = lock(&self.state).passed.iter().filter(|p| p.is(name)).count();
         if count > 1 {
             return Err(AdoptError::Several { name: name.to_owned(), count, all });
         }
-        Ok(self.all(name, asked)?.remove(0))
-    }
-
-    /// All descriptors with the name, at least one, each of the kind asked for; or none is taken.
-    fn all(&self, name: &str, asked: Kind) -> Result<Vec<OwnedFd>, AdoptError> {
-        let mut state = lock(&self.state);
-        let mut found = state.passed.iter().filter(|p| p.name == name).peekable();
-        if found.peek().is_none() {
-            return Err(self.missing(name, &state));
-        }
-        if let Some(wrong) = found.find(|p| p.kind != asked) {
-            let (fd, found) = (wrong.fd.as_raw_fd(), wrong.kind);
-            return Err(AdoptError::WrongKind { name: name.to_owned(), fd, asked, found });
-        }
-        state.taken.push(name.to_owned());
-        Ok(state.passed.extract_if(.., |p| p.name == name).map(|p| p.fd).collect())
+        Ok(self.fds(name, asked)?.remove(0))
     }
 
     fn missing(&self, name: &str, state: &State) -> AdoptError {
@@ -124,19 +247,34 @@ impl Listeners {
         if !self.activated {
             return AdoptError::NotActivated { name };
         }
-        if state.taken.contains(&name) {
+        if state.taken.iter().any(|t| t.name == name) {
             return AdoptError::Taken { name };
         }
         let have = match state.passed.as_slice() {
             [] if state.taken.is_empty() => "none".to_owned(),
             [] => "no others than those already taken".to_owned(),
-            some => {
-                let each = some.iter().map(|p| format!("{:?} (a {})", p.name, p.kind));
-                each.collect::<Vec<_>>().join(", ")
-            }
+            some => list(some),
         };
         AdoptError::NotFound { name, have }
     }
+}
+
+impl State {
+    fn extract(&mut self, which: impl Fn(&Passed) -> bool) -> Vec<Passed> {
+        let out: Vec<Passed> = self.passed.extract_if(.., |p| which(p)).collect();
+        self.taken
+            .extend(out.iter().map(|p| Taken { number: p.as_raw_fd(), name: p.name().to_owned() }));
+        out
+    }
+}
+
+fn list(passed: &[Passed]) -> String {
+    passed.iter().map(Passed::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn wrong_kind(wrong: &Passed, asked: Kind) -> AdoptError {
+    let (fd, found) = (wrong.as_raw_fd(), wrong.kind());
+    AdoptError::WrongKind { name: wrong.name().to_owned(), fd, asked, found }
 }
 
 fn bind_error(name: &str, address: &str) -> impl FnOnce(std::io::Error) -> AdoptError {
