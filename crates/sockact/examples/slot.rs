@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Request};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use hyper_util::rt::TokioIo;
 
 #[tokio::main]
@@ -22,7 +23,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/slow/{ms}", get(slow))
         .route("/stream/{chunks}/{ms}", get(stream))
         .route("/length", post(|body: Bytes| async move { body.len().to_string() }))
-        .route("/echo", get(echo));
+        .route("/echo", get(echo))
+        .route("/ws", any(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(messages) }));
     let mut serve = sockact::serve(http, router.clone());
     if listeners.remaining().iter().any(|name| name == "api") {
         serve = serve.and(listeners.unix("api")?, router);
@@ -65,4 +67,13 @@ async fn echo(request: Request) -> Response {
     });
     let headers = [(header::CONNECTION, "upgrade"), (header::UPGRADE, "echo")];
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}
+
+/// Returns every message.
+async fn messages(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        if socket.send(message).await.is_err() {
+            return;
+        }
+    }
 }

@@ -64,14 +64,19 @@ mod scrub;
 #[cfg(feature = "serve")]
 mod serve;
 
-pub use adopt::{Adopt, AdoptError, Kind, Listeners, Passed, Take, listeners};
 #[doc(hidden)]
 pub use adopt::fuzz_vars;
+pub use adopt::{Adopt, AdoptError, Kind, Listeners, Passed, Take, listeners};
 #[cfg(feature = "serve")]
 pub use listener::Listener;
 pub use scrub::scrub;
+#[cfg(feature = "axum")]
+pub use serve::axum;
 #[cfg(feature = "serve")]
-pub use serve::{End, Report, Serve, ServeError, serve};
+pub use serve::{
+    Answer, Connection, CountedBody, Drain, End, Guard, Guards, Incoming, Peer, Report, Serve,
+    ServeError, Tracked, Watch, serve,
+};
 
 /// Any error, as tower and hyper pass them.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -3,8 +3,11 @@
 //! Bounded in every way, so that whatever happens here does not touch public traffic: connections,
 //! requests a second, the size of heads and bodies, and the time for each.
 
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -74,6 +77,29 @@ where
             // public accept loops say it.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
+    }
+}
+
+/// For a process without a router: our own paths are all there is.
+pub(crate) fn nobody() -> Nobody {
+    Nobody
+}
+
+/// Answers 404.
+#[derive(Clone, Debug)]
+pub(crate) struct Nobody;
+
+impl tower_service::Service<Request<Incoming>> for Nobody {
+    type Response = Reply;
+    type Error = Infallible;
+    type Future = Ready<Result<Reply, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Incoming>) -> Self::Future {
+        ready(Ok(line(StatusCode::NOT_FOUND, "no router answers probes here")))
     }
 }
 

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 
 use super::io::{Counted, Stream};
-use super::service::Counting;
+use super::service::Tracked;
 use super::track::{Entry, Phase, Protocol};
 use crate::BoxError;
 
@@ -32,7 +32,7 @@ where
     B::Error: Into<BoxError>,
 {
     let account = Arc::clone(&entry.account);
-    let service = Counting::new(router, Arc::clone(&account));
+    let service = Tracked::new(router, Arc::clone(&account));
     let io = TokioIo::new(Counted::new(stream, entry));
     let mut connection = pin!(http.serve_connection_with_upgrades(io, service));
     let (mut known, mut told) = (false, false);
@@ -57,7 +57,7 @@ where
             // HTTP/2 has a lame duck of its own: GOAWAY with the highest stream, a PING, and only
             // after its answer a GOAWAY with the real last one (RFC 9113, section 6.8). For
             // HTTP/1 hyper's graceful_shutdown would close an idle connection at once, and reset
-            // a request that is under way; there `Counted` and `Counting` do the work.
+            // a request that is under way; there `Counted` and `Tracked` do the work.
             connection.as_mut().graceful_shutdown();
             told = true;
         }

@@ -61,12 +61,16 @@ pub(super) async fn drain(
     };
     told.await;
     let after = tracker.sums();
+    let left = tracker.left();
     tracker.enter_phase(Phase::Cutting);
     Report {
         end,
         drained: began.elapsed(),
-        finished: before.connections - after.connections,
+        finished: before.connections.saturating_sub(after.connections),
         cut: after.connections,
+        cut_requests: left.requests,
+        cut_upgraded: left.upgraded,
+        cut_guards: left.guards,
         accepted: after.accepted,
         requests: after.requests,
     }

@@ -3,13 +3,15 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
 
+use super::goaway::{Frames, GOAWAY};
 use super::track::{Account, Entry, Phase, Protocol};
 
 /// What an HTTP/2 client with prior knowledge says first (RFC 9113, section 3.4).
@@ -65,15 +67,86 @@ pub(crate) struct Counted {
     /// Written bytes wait for the client to read.
     stuffed: bool,
     linger: Option<Pin<Box<Sleep>>>,
+    foreign: Option<Foreign>,
+}
+
+/// What the I/O object does itself where the server around it is not ours.
+#[derive(Debug, Default)]
+struct Foreign {
+    /// As the account has it.
+    waker: Option<Waker>,
+    frames: Frames,
+    /// Bytes of [`GOAWAY`] sent.
+    told: usize,
 }
 
 impl Counted {
     pub(crate) fn new(stream: Stream, entry: Entry) -> Counted {
-        Counted { stream, entry, preface: 0, ended: false, stuffed: false, linger: None }
+        let foreign = None;
+        Counted { stream, entry, preface: 0, ended: false, stuffed: false, linger: None, foreign }
     }
 
-    fn account(&self) -> &Account {
+    /// For a server that knows nothing of the drain: this object lets itself be woken, says GOAWAY
+    /// and ends when connections are cut.
+    pub(crate) fn foreign(stream: Stream, entry: Entry) -> Counted {
+        Counted { foreign: Some(Foreign::default()), ..Counted::new(stream, entry) }
+    }
+
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    pub(crate) fn account(&self) -> &Arc<Account> {
         &self.entry.account
+    }
+
+    /// Before each read: the drain can wake this task, and is noticed here.
+    fn heed(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let Some(foreign) = &mut self.foreign else { return Ok(()) };
+        if !foreign.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            foreign.waker = Some(cx.waker().clone());
+            self.entry.account.set_task(foreign.waker.clone());
+        }
+        match self.entry.account.phase() {
+            Phase::Serving => Ok(()),
+            Phase::Draining => {
+                // Pending: the next write or read goes on with it.
+                let _ = self.poll_goaway(cx)?;
+                Ok(())
+            }
+            Phase::Cutting => {
+                Err(io::Error::new(io::ErrorKind::ConnectionAborted, "drain is over"))
+            }
+        }
+    }
+
+    /// Puts GOAWAY between two frames of the server, once, while draining.
+    fn poll_goaway(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let account = &self.entry.account;
+        let Some(foreign) = &mut self.foreign else { return Poll::Ready(Ok(())) };
+        let wanted = account.phase() == Phase::Draining && account.protocol() == Protocol::Http2;
+        if !wanted || !foreign.frames.is_between() {
+            return Poll::Ready(Ok(()));
+        }
+        while foreign.told < GOAWAY.len() {
+            let rest = &GOAWAY[foreign.told..];
+            let stream = &mut self.stream;
+            foreign.told += ready!(on_either!(stream, s => Pin::new(s).poll_write(cx, rest)))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The kernel took the first `n` bytes of these.
+    fn went_out<'a>(&mut self, mut n: usize, pieces: impl Iterator<Item = &'a [u8]>) {
+        let Some(foreign) = &mut self.foreign else { return };
+        if self.entry.account.protocol() != Protocol::Http2 {
+            return;
+        }
+        for piece in pieces {
+            let taken = n.min(piece.len());
+            foreign.frames.wrote(&piece[..taken]);
+            n -= taken;
+        }
     }
 
     fn saw(&mut self, data: &[u8]) {
@@ -105,6 +178,8 @@ impl Counted {
         account.phase() != Phase::Serving
             && !self.stuffed
             && account.is_overdue()
+            // In our own server HTTP/2 ends by itself, with hyper's second GOAWAY.
+            && (account.protocol() != Protocol::Http2 || self.foreign.is_some())
             && rustix::io::ioctl_fionread(&self.stream).is_ok_and(|unread| unread == 0)
     }
 
@@ -132,6 +207,7 @@ impl AsyncRead for Counted {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.heed(cx)?;
         let before = buf.filled().len();
         match on_either!(&mut this.stream, s => Pin::new(s).poll_read(cx, buf)) {
             Poll::Ready(Ok(())) => {
@@ -159,7 +235,11 @@ impl AsyncWrite for Counted {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_goaway(cx))?;
         let written = on_either!(&mut self.stream, s => Pin::new(s).poll_write(cx, buf));
+        if let Poll::Ready(Ok(n)) = written {
+            self.went_out(n, std::iter::once(buf));
+        }
         self.wrote(written)
     }
 
@@ -168,7 +248,11 @@ impl AsyncWrite for Counted {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_goaway(cx))?;
         let written = on_either!(&mut self.stream, s => Pin::new(s).poll_write_vectored(cx, bufs));
+        if let Poll::Ready(Ok(n)) = written {
+            self.went_out(n, bufs.iter().map(|b| &**b));
+        }
         self.wrote(written)
     }
 

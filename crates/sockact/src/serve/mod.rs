@@ -2,11 +2,17 @@
 
 mod accept;
 mod admin;
+mod attach;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod clock;
 mod conn;
+mod connection;
 mod drain;
 mod error;
 mod gate;
+mod goaway;
+mod guard;
 mod io;
 mod notify;
 mod pipeline;
@@ -24,18 +30,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Incoming as ReqBody};
+use tokio::sync::oneshot;
 
+pub use attach::{Drain, Watch};
+pub use connection::{Connection, Incoming, Peer};
 pub use error::ServeError;
+pub use guard::{Guard, Guards};
 pub use report::{End, Report};
+pub use service::{Answer, CountedBody, Tracked};
 
 use crate::{BoxError, Listener};
 use io::Stream;
 use shared::Shared;
+use track::Tracker;
 
 /// Serves `router` on `listener`, until SIGTERM or SIGINT and a drain.
 ///
-/// The router is any tower service from a request with hyper's [`Incoming`] body to a response: an
+/// The router is any tower service from a request with hyper's [`Incoming`](hyper::body::Incoming) body to a response: an
 /// `axum::Router` as it is. HTTP/1.1 and HTTP/2 with prior knowledge are told apart by their first
 /// bytes; upgrades work. Await what is returned:
 ///
@@ -65,20 +77,28 @@ use shared::Shared;
 #[must_use = "nothing is served until this is awaited"]
 pub fn serve<S, B>(listener: impl Into<Listener>, router: S) -> Serve
 where
-    S: tower_service::Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S: tower_service::Service<Request<ReqBody>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError>,
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let for_admin = router.clone();
-    Serve {
-        sites: vec![Site::new(listener.into(), router)],
-        admin: Box::new(move |listener, shared| Box::pin(admin::run(listener, shared, for_admin))),
-        idle_window: Duration::from_secs(5),
-        drain_deadline: Duration::from_secs(30),
-    }
+    let admin = admin_task(router.clone());
+    Serve::with(vec![Site::new(listener.into(), router)], admin)
+}
+
+/// The admin socket, with this router behind its own paths.
+fn admin_task<S, B>(router: S) -> AdminTask
+where
+    S: tower_service::Service<Request<ReqBody>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    Box::new(move |listener, shared| Box::pin(admin::run(listener, shared, router)))
 }
 
 /// What [`serve`](serve()) is about to serve; await it.
@@ -88,6 +108,9 @@ pub struct Serve {
     admin: AdminTask,
     idle_window: Duration,
     drain_deadline: Duration,
+    tracker: Arc<Tracker>,
+    /// Each is fulfilled when somebody takes connections; the accept loops wait for all.
+    awaited: Vec<oneshot::Receiver<()>>,
 }
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -105,7 +128,7 @@ struct Site {
 impl Site {
     fn new<S, B>(listener: Listener, router: S) -> Site
     where
-        S: tower_service::Service<Request<Incoming>, Response = Response<B>>
+        S: tower_service::Service<Request<ReqBody>, Response = Response<B>>
             + Clone
             + Send
             + 'static,
@@ -128,11 +151,22 @@ impl Site {
 }
 
 impl Serve {
+    fn with(sites: Vec<Site>, admin: AdminTask) -> Serve {
+        Serve {
+            sites,
+            admin,
+            idle_window: Duration::from_secs(5),
+            drain_deadline: Duration::from_secs(30),
+            tracker: Tracker::new(),
+            awaited: Vec::new(),
+        }
+    }
+
     /// Serves another router, or the same, on further listeners. Health probes on the admin socket
     /// go to the first router.
     pub fn and<S, B>(mut self, listener: impl Into<Listener>, router: S) -> Serve
     where
-        S: tower_service::Service<Request<Incoming>, Response = Response<B>>
+        S: tower_service::Service<Request<ReqBody>, Response = Response<B>>
             + Clone
             + Send
             + 'static,

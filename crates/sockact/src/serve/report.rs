@@ -15,6 +15,12 @@ pub struct Report {
     pub finished: u64,
     /// Connections that were still open at the end and were dropped, upgraded ones included.
     pub cut: u64,
+    /// Requests that were being answered on connections that were cut.
+    pub cut_requests: u64,
+    /// Of those cut, upgraded ones (WebSockets).
+    pub cut_upgraded: u64,
+    /// Of those cut, guards: raw connections and jobs.
+    pub cut_guards: u64,
     /// Connections accepted over the whole life of the process.
     pub accepted: u64,
     /// Requests over the whole life of the process.
@@ -48,6 +54,11 @@ impl fmt::Display for Report {
             self.cut,
             self.accepted,
             self.requests
-        )
+        )?;
+        if self.cut == 0 {
+            return Ok(());
+        }
+        let Report { cut_requests: open, cut_upgraded: upgraded, cut_guards: guards, .. } = self;
+        write!(f, "; cut were {open} open requests, {upgraded} upgraded, {guards} guarded")
     }
 }

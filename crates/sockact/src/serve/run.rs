@@ -10,12 +10,11 @@ use tokio::task::JoinSet;
 
 use super::notify::Herald;
 use super::shared::Shared;
-use super::track::Tracker;
 use super::vars::Vars;
 use super::{Report, Serve, ServeError, Site, accept, drain};
 
 pub(super) async fn run(serve: Serve) -> Result<Report, ServeError> {
-    let Serve { sites, admin, idle_window, drain_deadline } = serve;
+    let Serve { sites, admin, idle_window, drain_deadline, tracker, awaited } = serve;
     let orders = Vars::from_env().orders()?;
     for (nth, site) in sites.iter().enumerate() {
         for socket in &site.listener.sockets {
@@ -23,13 +22,17 @@ pub(super) async fn run(serve: Serve) -> Result<Report, ServeError> {
         }
     }
     let mut signals = Signals::new()?;
-    let tracker = Tracker::new(idle_window);
+    tracker.set_idle_window(idle_window);
     let herald = Herald::new().map_err(|source| ServeError::Ready { source })?;
     let shared = Shared::new(orders.slot, orders.gate, tracker, herald);
     let mut helpers = JoinSet::new();
     if let Some(listener) = crate::adopt::take_admin() {
         let listener = watch_admin(listener)?;
         helpers.spawn(admin(listener, Arc::clone(&shared)));
+    }
+    for asked in awaited {
+        // An error means that nobody will ask: what is accepted there is closed.
+        let _ = asked.await;
     }
     let mut loops = accept_loops(sites, &shared);
     shared.gate.in_force().await;

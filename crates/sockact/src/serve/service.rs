@@ -14,16 +14,22 @@ use pin_project_lite::pin_project;
 use super::pipeline::BodyLength;
 use super::track::{Account, Phase, Protocol};
 
-/// A router that keeps its connection's account.
-#[derive(Debug)]
-pub(crate) struct Counting<S> {
-    inner: TowerToHyperService<S>,
+/// A service that keeps its connection's account: from [`Connection::track`](crate::Connection).
+#[derive(Clone, Debug)]
+pub struct Tracked<S> {
+    inner: S,
     account: Arc<Account>,
 }
 
-impl<S> Counting<S> {
-    pub(crate) fn new(router: S, account: Arc<Account>) -> Counting<S> {
-        Counting { inner: TowerToHyperService::new(router), account }
+impl<S> Tracked<S> {
+    pub(crate) fn new(inner: S, account: Arc<Account>) -> Tracked<S> {
+        Tracked { inner, account }
+    }
+
+    /// The same connection, another service.
+    #[cfg(feature = "axum")]
+    pub(crate) fn with<T>(&self, inner: T) -> Tracked<T> {
+        Tracked::new(inner, Arc::clone(&self.account))
     }
 }
 
@@ -36,7 +42,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(request: &Request<Incoming>) -> Asked {
+    fn of(request: &Request<impl Body>) -> Asked {
         Asked {
             http1: request.version() < Version::HTTP_2,
             connect: request.method() == Method::CONNECT,
@@ -48,7 +54,7 @@ impl Asked {
     }
 }
 
-impl<S, B> Service<Request<Incoming>> for Counting<S>
+impl<S, B> Service<Request<Incoming>> for Tracked<S>
 where
     S: tower_service::Service<Request<Incoming>, Response = Response<B>> + Clone,
 {
@@ -57,6 +63,26 @@ where
     type Future = Answer<<TowerToHyperService<S> as Service<Request<Incoming>>>::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let asked = Asked::of(&request);
+        let in_flight = InFlight::begin(&self.account);
+        let inner = TowerToHyperService::new(self.inner.clone());
+        Answer { future: inner.call(request), asked, in_flight: Some(in_flight) }
+    }
+}
+
+impl<S, B, D: Body> tower_service::Service<Request<D>> for Tracked<S>
+where
+    S: tower_service::Service<Request<D>, Response = Response<B>>,
+{
+    type Response = Response<CountedBody<B>>;
+    type Error = S::Error;
+    type Future = Answer<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<D>) -> Self::Future {
         let asked = Asked::of(&request);
         let in_flight = InFlight::begin(&self.account);
         Answer { future: self.inner.call(request), asked, in_flight: Some(in_flight) }
@@ -82,7 +108,7 @@ impl Drop for InFlight {
 
 pin_project! {
     /// A response on its way.
-    pub(crate) struct Answer<F> {
+    pub struct Answer<F> {
         #[pin]
         future: F,
         asked: Asked,
@@ -120,10 +146,17 @@ fn last_word<B>(response: &mut Response<B>, asked: Asked, account: &Account) {
 
 pin_project! {
     /// A response's body; the request is in flight until it ends.
-    pub(crate) struct CountedBody<B> {
+    pub struct CountedBody<B> {
         #[pin]
         body: B,
         in_flight: Option<InFlight>,
+    }
+}
+
+#[cfg(feature = "axum")]
+impl<B> CountedBody<B> {
+    pub(crate) fn into_inner(self) -> B {
+        self.body
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) enum Protocol {
     Http2,
     /// Handed to the application after `101` or CONNECT.
     Upgraded,
+    /// No connection that is read here: work with a guard.
+    Guard,
 }
 
 /// All public connections of the process.
@@ -42,9 +44,11 @@ pub(crate) struct Tracker {
     started: Instant,
     /// Milliseconds from `started` to the begin of the drain.
     drain_began: AtomicU64,
-    idle_window: Duration,
+    /// Milliseconds.
+    idle_window: AtomicU64,
     list: Mutex<List>,
     changed: Notify,
+    moved: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +66,14 @@ pub(crate) struct Sums {
     pub(crate) in_flight: u64,
     pub(crate) accepted: u64,
     pub(crate) requests: u64,
+}
+
+/// What the cut at the end of a drain meets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) requests: u64,
+    pub(crate) upgraded: u64,
+    pub(crate) guards: u64,
 }
 
 /// One connection's account.
@@ -85,15 +97,20 @@ pub(crate) struct Entry {
 }
 
 impl Tracker {
-    pub(crate) fn new(idle_window: Duration) -> Arc<Tracker> {
+    pub(crate) fn new() -> Arc<Tracker> {
         Arc::new(Tracker {
             phase: AtomicU8::new(Phase::Serving as u8),
             started: Instant::now(),
             drain_began: AtomicU64::new(0),
-            idle_window,
+            idle_window: AtomicU64::new(0),
             list: Mutex::default(),
             changed: Notify::new(),
+            moved: Notify::new(),
         })
+    }
+
+    pub(crate) fn set_idle_window(&self, window: Duration) {
+        self.idle_window.store(window.as_millis() as u64, Relaxed);
     }
 
     /// Enters a connection that was just accepted.
@@ -130,6 +147,31 @@ impl Tracker {
         self.phase.store(phase as u8, Relaxed);
         // The lock orders the store before every later `enter`, and wakes see it.
         self.wake_if(|_| true);
+        self.moved.notify_waiters();
+    }
+
+    /// Waits until the process stands there, or further.
+    pub(crate) async fn entered(&self, phase: Phase) {
+        loop {
+            let moved = self.moved.notified();
+            tokio::pin!(moved);
+            moved.as_mut().enable();
+            if self.phase() >= phase {
+                return;
+            }
+            moved.await;
+        }
+    }
+
+    /// What is still open, by kind.
+    pub(crate) fn left(&self) -> Left {
+        let mut left = Left::default();
+        for account in lock(&self.list).open.values() {
+            left.requests += u64::from(account.in_flight.load(Relaxed));
+            left.upgraded += u64::from(account.protocol() == Protocol::Upgraded);
+            left.guards += u64::from(account.protocol() == Protocol::Guard);
+        }
+        left
     }
 
     /// Lets those connections look at the clock whose idle window has passed.
@@ -180,6 +222,10 @@ impl Tracker {
 }
 
 impl Account {
+    pub(crate) fn tracker(&self) -> &Tracker {
+        &self.tracker
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         self.tracker.phase()
     }
@@ -189,6 +235,7 @@ impl Account {
             0 => Protocol::Unknown,
             1 => Protocol::Http1,
             2 => Protocol::Http2,
+            4 => Protocol::Guard,
             _ => Protocol::Upgraded,
         }
     }
@@ -235,12 +282,13 @@ impl Account {
         if tracker.phase() == Phase::Serving || self.is_answering() {
             return false;
         }
-        if !matches!(self.protocol(), Protocol::Http1 | Protocol::Unknown) {
+        if matches!(self.protocol(), Protocol::Upgraded | Protocol::Guard) {
             return false;
         }
         let since = self.answered.load(Relaxed).max(tracker.drain_began.load(Relaxed));
-        let window = tracker.idle_window.as_millis() as u64;
-        tracker.now() >= since.saturating_add(window) && !self.tally().has_part_of_a_request()
+        let window = tracker.idle_window.load(Relaxed);
+        tracker.now() >= since.saturating_add(window)
+            && (self.protocol() == Protocol::Http2 || !self.tally().has_part_of_a_request())
     }
 }
 

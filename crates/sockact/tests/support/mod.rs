@@ -1,6 +1,11 @@
 //! Real slots in real processes: spawns `examples/slot` with descriptors from 3 on, as systemd does.
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
+#[cfg(feature = "axum")]
+pub(crate) mod load;
+#[cfg(feature = "axum")]
+pub(crate) mod switches;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -66,11 +71,18 @@ pub(crate) struct Start<'a> {
     pub(crate) name: &'a str,
     pub(crate) fds: Vec<(&'a str, BorrowedFd<'a>)>,
     pub(crate) env: Vec<(&'a str, String)>,
+    /// Which example.
+    pub(crate) program: &'a str,
 }
 
 impl<'a> Start<'a> {
     pub(crate) fn new(name: &'a str, http: &'a TcpListener) -> Start<'a> {
-        Start { name, fds: vec![("http", http.as_fd())], env: Vec::new() }
+        Start { name, fds: vec![("http", http.as_fd())], env: Vec::new(), program: "slot" }
+    }
+
+    pub(crate) fn program(mut self, program: &'a str) -> Self {
+        self.program = program;
+        self
     }
 
     pub(crate) fn env(mut self, name: &'a str, value: impl ToString) -> Self {
@@ -92,7 +104,7 @@ impl<'a> Start<'a> {
         admin.set_nonblocking(true).expect("nonblocking");
         let mut fds = self.fds;
         fds.push(("sockact-admin", admin.as_fd()));
-        let (mut command, kept) = activated(&example("slot"), &fds);
+        let (mut command, kept) = activated(&example(self.program), &fds);
         command.env("SOCKACT_SLOT", self.name).env("NOTIFY_SOCKET", dir.path().join("notify"));
         command.envs(self.env).stdout(Stdio::piped());
         let stderr = std::fs::File::create(dir.path().join("stderr")).expect("stderr file");
