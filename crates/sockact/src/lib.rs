@@ -60,6 +60,7 @@
 mod adopt;
 #[cfg(feature = "serve")]
 mod listener;
+mod notify;
 mod scrub;
 #[cfg(feature = "serve")]
 mod serve;
@@ -69,6 +70,7 @@ pub use adopt::fuzz_vars;
 pub use adopt::{Adopt, AdoptError, Kind, Listeners, Passed, Take, listeners};
 #[cfg(feature = "serve")]
 pub use listener::Listener;
+pub use notify::{Notify, NotifyAccess, NotifyError, NotifyState, Watchdog};
 pub use scrub::scrub;
 #[cfg(feature = "axum")]
 pub use serve::axum;
