@@ -58,6 +58,7 @@
 //! on one or changes its flags or options; a listener is only ever closed.
 
 mod adopt;
+mod credential;
 #[cfg(feature = "serve")]
 mod listener;
 mod notify;
@@ -70,6 +71,7 @@ pub use adopt::fuzz_vars;
 pub use adopt::{Adopt, AdoptError, Kind, Listeners, Passed, Take, listeners};
 #[cfg(feature = "serve")]
 pub use listener::Listener;
+pub use credential::{CREDENTIAL_MAX, Credential, CredentialError, credential};
 pub use notify::{Notify, NotifyAccess, NotifyError, NotifyState, Watchdog};
 pub use scrub::scrub;
 #[cfg(feature = "axum")]
