@@ -65,6 +65,7 @@ mod notify;
 mod scrub;
 #[cfg(feature = "serve")]
 mod serve;
+pub mod testing;
 
 #[doc(hidden)]
 pub use adopt::fuzz_vars;
