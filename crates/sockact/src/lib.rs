@@ -62,25 +62,28 @@ mod credential;
 #[cfg(feature = "serve")]
 mod listener;
 mod notify;
+mod report;
 mod scrub;
 #[cfg(feature = "serve")]
 mod serve;
 pub mod testing;
+pub mod threads;
 
 #[doc(hidden)]
 pub use adopt::fuzz_vars;
 pub use adopt::{Adopt, AdoptError, Kind, Listeners, Passed, Take, listeners};
+pub use credential::{CREDENTIAL_MAX, Credential, CredentialError, credential};
 #[cfg(feature = "serve")]
 pub use listener::Listener;
-pub use credential::{CREDENTIAL_MAX, Credential, CredentialError, credential};
 pub use notify::{Notify, NotifyAccess, NotifyError, NotifyState, Watchdog};
+pub use report::{End, Report};
 pub use scrub::scrub;
 #[cfg(feature = "axum")]
 pub use serve::axum;
 #[cfg(feature = "serve")]
 pub use serve::{
-    Answer, Connection, CountedBody, Drain, End, Guard, Guards, Incoming, Peer, Report, Serve,
-    ServeError, Tracked, Watch, serve,
+    Answer, Connection, CountedBody, Drain, Guard, Guards, Incoming, Peer, Serve, ServeError,
+    Tracked, Watch, serve,
 };
 
 /// Any error, as tower and hyper pass them.

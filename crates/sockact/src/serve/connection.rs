@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::io::{Counted, Stream};
 use super::service::Tracked;
+use super::track::Protocol;
 use crate::listener::Socket;
 
 /// Accepted connections, as long as the gate lets them in and the drain has not begun.
@@ -91,6 +92,13 @@ impl Connection {
             Stream::Tcp(stream) => stream.peer_addr().map_or(Peer::Gone, Peer::Tcp),
             Stream::Unix(_) => Peer::Unix,
         }
+    }
+
+    /// For a protocol that is not HTTP: nothing is read into what comes, and an idle connection is
+    /// not closed while draining; it counts until it ends or is cut.
+    pub fn raw(self) -> Connection {
+        self.0.account().set_protocol(Protocol::Upgraded);
+        self
     }
 
     /// Wraps the service of this connection: requests are counted, and while draining HTTP/1

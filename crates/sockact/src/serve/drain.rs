@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::report::{End, Report};
 use super::run::Signals;
 use super::shared::Shared;
 use super::track::Phase;
+use crate::{End, Report};
 
 /// How often overdue idle connections are looked for.
 const TICK: Duration = Duration::from_millis(100);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// How the service ended, as told by [`serve`](crate::serve()).
+/// How the service ended, as told by `serve`, by `Drain` and by [`threads`](crate::threads).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {

@@ -1,0 +1,43 @@
+//! A service of plain threads: echoes lines, and says goodbye while draining.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::TcpStream;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use sockact::threads::{Drain, Guard};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let listeners = sockact::listeners()?;
+    let http = listeners.tcp("http")?;
+    let drain = Drain::new()?;
+    drain.ready()?;
+    while let Some((stream, guard)) = drain.accept(&http)? {
+        std::thread::spawn(move || echo(stream, &guard));
+    }
+    drop(http);
+    println!("{}", drain.finish());
+    Ok(())
+}
+
+fn echo(mut stream: TcpStream, guard: &Guard) -> io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    loop {
+        if lines.buffer().is_empty() {
+            let (client, drain) = (stream.try_clone()?, guard.draining_fd());
+            let mut fds = [
+                PollFd::new(&client, PollFlags::IN),
+                PollFd::from_borrowed_fd(drain, PollFlags::IN),
+            ];
+            poll(&mut fds, None)?;
+            if fds[0].revents().is_empty() {
+                return stream.write_all(b"bye\n");
+            }
+        }
+        line.clear();
+        if lines.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        stream.write_all(line.as_bytes())?;
+    }
+}
