@@ -10,8 +10,10 @@
 //!    and on SIGTERM drains as a lame duck: it takes nothing new and answers all it has.
 //!
 //! ```no_run
+//! # #[cfg(feature = "serve")]
 //! use axum::{Router, routing::get};
 //!
+//! # #[cfg(feature = "serve")]
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let listeners = sockact::listeners()?;
@@ -21,7 +23,19 @@
 //!     eprintln!("{report}");
 //!     Ok(())
 //! }
+//! # #[cfg(not(feature = "serve"))]
+//! # fn main() {}
 //! ```
+//!
+//! # For any program
+//! What follows needs no async runtime: with `default-features = false` there is none in the tree.
+//!
+//! - Descriptors of every kind that `systemd.socket(5)` makes, by name and checked: [`Listeners`],
+//!   [`Kind`]; blocking ones for plain threads: [`Adopt`].
+//! - What the service manager is told, `sd_notify(3)`: [`Notify`], [`Watchdog`].
+//! - Secrets from `LoadCredential=`: [`credential()`].
+//! - Children that inherit none of it: [`scrub()`].
+//! - The same start in your tests, with real descriptors and a real notify socket: [`testing`].
 //!
 //! # What the units must say
 //! `NonBlocking=yes` in the service (systemd clears the flag otherwise, for every process that
@@ -31,8 +45,10 @@
 //! # The environment of a slot
 //! | variable | meaning |
 //! |---|---|
-//! | `LISTEN_FDS`, `LISTEN_PID`, `LISTEN_FDNAMES` | what was passed, and to whom: `sd_listen_fds(3)` |
+//! | `LISTEN_FDS`, `LISTEN_PID`, `LISTEN_PIDFDID`, `LISTEN_FDNAMES` | what was passed, and to whom: `sd_listen_fds(3)` |
 //! | `NOTIFY_SOCKET` | where `READY=1`, `STOPPING=1` and `STATUS=` go: `sd_notify(3)` |
+//! | `WATCHDOG_USEC`, `WATCHDOG_PID` | how often a sign of life is due: `sd_watchdog_enabled(3)` |
+//! | `CREDENTIALS_DIRECTORY` | where the unit's credentials lie: `systemd.exec(5)` |
 //! | `SOCKACT_SLOT` | the slot's name, for its status |
 //! | `SOCKACT_GATE` | `open` (the same as absent), `closed`, or a share of accepts from 0 to 1 |
 //! | `SOCKACT_DRAIN_USEC` | the drain deadline in microseconds |

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::FileType;
+use rustix::fs::{FileType, FsWord};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, Protocol, SocketType, ipproto, sockopt};
 
@@ -52,7 +52,7 @@ pub enum Kind {
 }
 
 /// `MQUEUE_MAGIC` of the kernel's `include/uapi/linux/magic.h`.
-const MQUEUE_MAGIC: i64 = 0x1980_0202;
+const MQUEUE_MAGIC: FsWord = 0x1980_0202;
 
 impl Kind {
     /// Asks the kernel what `fd` is.
@@ -79,7 +79,7 @@ impl Kind {
             FileType::Fifo => Kind::Fifo,
             FileType::CharacterDevice => Kind::Special,
             // Message queues are regular files of a file system of their own.
-            FileType::RegularFile => match i64::from(rustix::fs::fstatfs(fd)?.f_type) {
+            FileType::RegularFile => match rustix::fs::fstatfs(fd)?.f_type {
                 MQUEUE_MAGIC => Kind::MessageQueue,
                 _ => Kind::Special,
             },

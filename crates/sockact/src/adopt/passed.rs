@@ -3,7 +3,7 @@
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use rustix::fs::OFlags;
+use rustix::fs::{FsWord, OFlags};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use super::vars::Name;
@@ -79,12 +79,12 @@ impl fmt::Display for Passed {
 }
 
 /// `PID_FS_MAGIC` of the kernel's `include/uapi/linux/magic.h`.
-const PID_FS_MAGIC: i64 = 0x5049_4446;
+const PID_FS_MAGIC: FsWord = 0x5049_4446;
 
 /// The inode of a pidfd of this process, which no other process ever had since boot. `None` where
 /// pidfds are anonymous inodes (kernels before 6.9), whose number says nothing.
 pub(super) fn own_pidfd_id() -> Option<u64> {
     let pidfd = pidfd_open(getpid(), PidfdFlags::empty()).ok()?;
-    let magic = i64::from(rustix::fs::fstatfs(&pidfd).ok()?.f_type);
+    let magic = rustix::fs::fstatfs(&pidfd).ok()?.f_type;
     (magic == PID_FS_MAGIC).then_some(rustix::fs::fstat(&pidfd).ok()?.st_ino)
 }
