@@ -21,6 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let router = Router::new()
         .route("/", get(move || async move { name }))
         .route("/slow/{ms}", get(slow))
+        .route("/hang/{ms}", get(hang))
         .route("/stream/{chunks}/{ms}", get(stream))
         .route("/length", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/echo", get(echo))
@@ -40,6 +41,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 async fn slow(Path(ms): Path<u64>) -> &'static str {
     tokio::time::sleep(Duration::from_millis(ms)).await;
     "slow"
+}
+
+/// Holds up its thread of the runtime, as no handler should.
+async fn hang(Path(ms): Path<u64>) -> &'static str {
+    std::thread::sleep(Duration::from_millis(ms));
+    "hung"
 }
 
 /// One "chunk" after another, a pause before each but the first.

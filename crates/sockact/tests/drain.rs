@@ -210,10 +210,10 @@ fn systemd_is_told_what_is_left() {
     client.get("/");
     slot.status_becomes(|s| s["in_flight"] == 1);
     slot.term();
-    slot.hears("STATUS=Draining: 2 connections left, 1 requests in flight");
+    slot.hears_begin("STATUS=Draining: 2 connections left, 1 requests in flight");
     client.get("/");
     drop(client);
-    slot.hears("STATUS=Draining: 1 connections left, 1 requests in flight");
+    slot.hears_begin("STATUS=Draining: 1 connections left, 1 requests in flight");
     slow.answer().expect("an answer");
 }
 

@@ -29,7 +29,7 @@ pub(super) async fn drain(
     // Each closes its listener and ends. From here on every new connection is the other slot's.
     while loops.join_next().await.is_some() {}
     let before = tracker.sums();
-    let told = shared.herald.stopping(before);
+    let told = shared.herald.stopping(before, deadline);
 
     let watch = async {
         sleep(idle_window).await;
@@ -41,14 +41,9 @@ pub(super) async fn drain(
         }
     };
     let tell = async {
-        let mut last = before;
         loop {
             sleep(STATUS).await;
-            let now = tracker.sums();
-            if (now.connections, now.in_flight) != (last.connections, last.in_flight) {
-                shared.herald.draining(now);
-                last = now;
-            }
+            shared.herald.draining(tracker.sums(), deadline.saturating_sub(began.elapsed()));
         }
     };
     let end = tokio::select! {

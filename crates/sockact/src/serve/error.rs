@@ -51,4 +51,11 @@ pub enum ServeError {
         /// From sendmsg(2).
         source: io::Error,
     },
+
+    /// The watchdog's variables are malformed.
+    #[error("cannot ping the watchdog of this service (WatchdogSec=)")]
+    Watchdog {
+        /// Which, and how.
+        source: crate::NotifyError,
+    },
 }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use rustix::fs::{OFlags, fcntl_getfl};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::notify::Herald;
 use super::shared::Shared;
 use super::vars::Vars;
 use super::{Report, Serve, ServeError, Site, accept, drain};
+use crate::Watchdog;
 
 pub(super) async fn run(serve: Serve) -> Result<Report, ServeError> {
     let Serve { sites, admin, idle_window, drain_deadline, tracker, awaited } = serve;
@@ -30,6 +32,11 @@ pub(super) async fn run(serve: Serve) -> Result<Report, ServeError> {
         let listener = watch_admin(listener)?;
         helpers.spawn(admin(listener, Arc::clone(&shared)));
     }
+    if let Some(watchdog) =
+        Watchdog::from_env().map_err(|source| ServeError::Watchdog { source })?
+    {
+        helpers.spawn(stay_alive(watchdog, Arc::clone(&shared)));
+    }
     for asked in awaited {
         // An error means that nobody will ask: what is accepted there is closed.
         let _ = asked.await;
@@ -42,6 +49,16 @@ pub(super) async fn run(serve: Serve) -> Result<Report, ServeError> {
     let deadline = orders.drain.unwrap_or(drain_deadline);
     // The admin socket is served on until this returns, and `helpers` is dropped.
     Ok(drain::drain(&shared, &mut loops, &mut signals, idle_window, deadline).await)
+}
+
+/// Pings systemd's watchdog from the runtime that serves: when that hangs, nobody pings.
+async fn stay_alive(watchdog: Watchdog, shared: Arc<Shared>) {
+    let mut ticks = interval(watchdog.interval());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        shared.herald.alive();
+    }
 }
 
 fn accept_loops(sites: Vec<Site>, shared: &Arc<Shared>) -> JoinSet<()> {

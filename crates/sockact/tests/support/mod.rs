@@ -120,7 +120,16 @@ impl<'a> Start<'a> {
 impl Slot {
     /// Waits until the slot has told its service manager `line`.
     pub(crate) fn hears(&mut self, line: &str) {
-        while !self.heard.iter().any(|l| l == line) {
+        self.hears_one(line, |l| l == line);
+    }
+
+    /// Waits until it has told a line that begins so.
+    pub(crate) fn hears_begin(&mut self, begin: &str) {
+        self.hears_one(begin, |l| l.starts_with(begin));
+    }
+
+    fn hears_one(&mut self, line: &str, is: impl Fn(&str) -> bool) {
+        while !self.heard.iter().any(|l| is(l)) {
             let mut buf = [0; 4096];
             let n = self.notify.recv(&mut buf).unwrap_or_else(|e| {
                 panic!("no {line:?} within {PATIENCE:?} ({e}); heard {:?}", self.heard)
