@@ -12,6 +12,7 @@ dbus-daemon dbus
 make make
 mount mount
 nsenter util-linux
+python3 python3
 setpriv util-linux
 systemd-analyze systemd
 unshare util-linux

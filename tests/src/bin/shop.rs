@@ -34,7 +34,13 @@ async fn main() -> Result<ExitCode> {
     }
     let listeners = sockact::listeners()?;
     let http = listeners.tcp_or("http", "127.0.0.1:8080")?;
-    let report = sockact::serve(http, router(shop)).await?;
+    let router = router(shop);
+    let mut serve = sockact::serve(http, router.clone());
+    // Any further listener of the manifest serves the same.
+    for name in listeners.remaining() {
+        serve = serve.and(listeners.tcp(&name)?, router.clone());
+    }
+    let report = serve.await?;
     eprintln!("{report}");
     Ok(ExitCode::SUCCESS)
 }
