@@ -104,3 +104,8 @@ pub use serve::{
 
 /// Any error, as tower and hyper pass them.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The guide's examples, compiled.
+#[cfg(all(doctest, feature = "serve"))]
+#[doc = include_str!("../GUIDE.md")]
+pub mod guide {}
