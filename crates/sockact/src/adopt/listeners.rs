@@ -1,11 +1,11 @@
 //! The adopted descriptors, handed out by name and kind.
 
 use std::net::{TcpListener, UdpSocket};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Mutex;
 
-use super::raw::FIRST;
+use super::places::Places;
 use super::{AdoptError, Kind, Passed, Take, lock};
 
 /// The descriptors that systemd passed, by name.
@@ -15,26 +15,12 @@ use super::{AdoptError, Kind, Passed, Take, lock};
 #[derive(Debug)]
 pub struct Listeners {
     activated: bool,
-    count: usize,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    passed: Vec<Passed>,
-    taken: Vec<Taken>,
-}
-
-#[derive(Debug)]
-struct Taken {
-    number: RawFd,
-    name: String,
+    places: Mutex<Places>,
 }
 
 impl Listeners {
     pub(super) fn new(activated: bool, passed: Vec<Passed>) -> Listeners {
-        let count = passed.len();
-        Listeners { activated, count, state: Mutex::new(State { passed, taken: Vec::new() }) }
+        Listeners { activated, places: Mutex::new(Places::new(passed)) }
     }
 
     /// Whether the process was started with socket activation (`LISTEN_FDS` is set).
@@ -129,15 +115,16 @@ impl Listeners {
     /// # Errors
     /// As [`tcp_all`](Listeners::tcp_all).
     pub fn fds(&self, name: &str, kind: Kind) -> Result<Vec<OwnedFd>, AdoptError> {
-        let mut state = lock(&self.state);
-        let mut found = state.passed.iter().filter(|p| p.is(name)).peekable();
+        let mut places = lock(&self.places);
+        let mut found = places.named(name).peekable();
         if found.peek().is_none() {
-            return Err(self.missing(name, &state));
+            return Err(self.missing(name, &places));
         }
         if let Some(wrong) = found.find(|p| p.kind() != kind) {
             return Err(wrong_kind(wrong, kind));
         }
-        Ok(state.extract(|p| p.is(name)).into_iter().map(OwnedFd::from).collect())
+        drop(found);
+        Ok(places.take_named(name).into_iter().map(OwnedFd::from).collect())
     }
 
     /// Takes whatever has this name, of any kind; none is no error. For what the service stored
@@ -151,7 +138,7 @@ impl Listeners {
     /// # Ok::<(), sockact::AdoptError>(())
     /// ```
     pub fn any(&self, name: &str) -> Vec<Passed> {
-        lock(&self.state).extract(|p| p.is(name))
+        lock(&self.places).take_named(name)
     }
 
     /// Takes the descriptor at this place, 0 the first (descriptor 3).
@@ -170,19 +157,19 @@ impl Listeners {
     /// # Errors
     /// As [`take_at`](Listeners::take_at).
     pub fn fd_at(&self, index: usize, kind: Kind) -> Result<OwnedFd, AdoptError> {
-        let mut state = lock(&self.state);
-        let number = RawFd::try_from(index).ok().and_then(|i| i.checked_add(FIRST));
-        let at = |n: RawFd| Some(n) == number;
-        if let Some(taken) = state.taken.iter().find(|t| at(t.number)) {
-            return Err(AdoptError::Taken { name: taken.name.clone() });
+        let mut places = lock(&self.places);
+        if let Some(name) = places.taken_at(index) {
+            return Err(AdoptError::Taken { name: name.to_owned() });
         }
-        match state.passed.iter().find(|p| at(p.as_raw_fd())) {
+        match places.at(index) {
             None if !self.activated => {
                 Err(AdoptError::NotActivated { name: format!("at index {index}") })
             }
-            None => Err(AdoptError::NoIndex { index, count: self.count }),
             Some(wrong) if wrong.kind() != kind => Err(wrong_kind(wrong, kind)),
-            Some(_) => Ok(state.extract(|p| at(p.as_raw_fd())).remove(0).into()),
+            _ => match places.take_at(index) {
+                Some(passed) => Ok(passed.into()),
+                None => Err(AdoptError::NoIndex { index, count: places.count() }),
+            },
         }
     }
 
@@ -214,12 +201,12 @@ impl Listeners {
 
     /// The names of what nobody took yet, in the order of their descriptors.
     pub fn remaining(&self) -> Vec<String> {
-        lock(&self.state).passed.iter().map(|p| p.name().to_owned()).collect()
+        lock(&self.places).rest().map(|p| p.name().to_owned()).collect()
     }
 
     /// Takes all that is left, in the order of their descriptors.
     pub fn take_rest(&self) -> Vec<Passed> {
-        lock(&self.state).extract(|_| true)
+        lock(&self.places).take_rest()
     }
 
     /// Closes what nobody took, and says if there was any: a socket whose connections this program
@@ -230,46 +217,38 @@ impl Listeners {
     pub fn finish(self) -> Result<(), AdoptError> {
         match self.take_rest().as_slice() {
             [] => Ok(()),
-            some => Err(AdoptError::Leftover { left: list(some) }),
+            some => Err(AdoptError::Leftover { left: list(some.iter()) }),
         }
     }
 
     fn one(&self, name: &str, asked: Kind, all: &'static str) -> Result<OwnedFd, AdoptError> {
-        let count = lock(&self.state).passed.iter().filter(|p| p.is(name)).count();
+        let count = lock(&self.places).named(name).count();
         if count > 1 {
             return Err(AdoptError::Several { name: name.to_owned(), count, all });
         }
         Ok(self.fds(name, asked)?.remove(0))
     }
 
-    fn missing(&self, name: &str, state: &State) -> AdoptError {
+    fn missing(&self, name: &str, places: &Places) -> AdoptError {
+        let known = places.knows(name);
         let name = name.to_owned();
         if !self.activated {
             return AdoptError::NotActivated { name };
         }
-        if state.taken.iter().any(|t| t.name == name) {
+        if known {
             return AdoptError::Taken { name };
         }
-        let have = match state.passed.as_slice() {
-            [] if state.taken.is_empty() => "none".to_owned(),
-            [] => "no others than those already taken".to_owned(),
-            some => list(some),
+        let have = match list(places.rest()) {
+            none if none.is_empty() && places.count() == 0 => "none".to_owned(),
+            none if none.is_empty() => "no others than those already taken".to_owned(),
+            some => some,
         };
         AdoptError::NotFound { name, have }
     }
 }
 
-impl State {
-    fn extract(&mut self, which: impl Fn(&Passed) -> bool) -> Vec<Passed> {
-        let out: Vec<Passed> = self.passed.extract_if(.., |p| which(p)).collect();
-        self.taken
-            .extend(out.iter().map(|p| Taken { number: p.as_raw_fd(), name: p.name().to_owned() }));
-        out
-    }
-}
-
-fn list(passed: &[Passed]) -> String {
-    passed.iter().map(Passed::to_string).collect::<Vec<_>>().join(", ")
+fn list<'a>(passed: impl Iterator<Item = &'a Passed>) -> String {
+    passed.map(Passed::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn wrong_kind(wrong: &Passed, asked: Kind) -> AdoptError {

@@ -6,6 +6,7 @@ mod error;
 mod kind;
 mod listeners;
 mod passed;
+mod places;
 mod raw;
 mod take;
 mod vars;

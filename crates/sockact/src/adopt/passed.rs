@@ -49,6 +49,11 @@ impl Passed {
         self.kind
     }
 
+    /// Each way to write its name; the same descriptor is meant.
+    pub(super) fn spellings(&self) -> impl Iterator<Item = &str> {
+        self.name.spellings()
+    }
+
     pub(super) fn is(&self, asked: &str) -> bool {
         self.name.is(asked)
     }

@@ -95,7 +95,12 @@ impl Name {
 
     /// Whether this is the name asked for.
     pub(crate) fn is(&self, asked: &str) -> bool {
-        self.text == asked || self.libsystemd.as_deref() == Some(asked)
+        self.spellings().any(|name| name == asked)
+    }
+
+    /// The name in one or both readings.
+    pub(crate) fn spellings(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.text.as_str()).chain(self.libsystemd.as_deref())
     }
 }
 
