@@ -12,6 +12,9 @@ fn main() -> ExitCode {
     if args == ["listenfd"] {
         return listenfd();
     }
+    if args.first().is_some_and(|a| a == "pidfdid") {
+        return with_pidfd_id(&args[1..]);
+    }
     let mut adopt = Adopt::new();
     if args.first().is_some_and(|a| a == "blocking") {
         args.remove(0);
@@ -61,6 +64,17 @@ fn act(listeners: &Listeners, arg: &str) -> Result<(), AdoptError> {
         _ => panic!("{arg}?"),
     }
     Ok(())
+}
+
+/// Becomes this program again, told by `LISTEN_PIDFDID` who it is, as systemd 259 does.
+fn with_pidfd_id(args: &[String]) -> ExitCode {
+    use std::os::unix::process::CommandExt;
+    let own = rustix::process::getpid();
+    let pidfd = rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty()).unwrap();
+    let id = rustix::fs::fstat(&pidfd).unwrap().st_ino;
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    eprintln!("{}", again.args(args).env("LISTEN_PIDFDID", id.to_string()).exec());
+    ExitCode::FAILURE
 }
 
 /// What a child of this process finds.

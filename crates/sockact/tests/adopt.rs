@@ -263,4 +263,5 @@ fn the_pidfd_id() {
     let own = got.rsplit("has ").next().and_then(|t| t.split(')').next()).expect("own id");
     assert!(own.parse::<u64>().expect("a number") > 1, "{got}");
     check(&fds, &["tcp:http"], &format!("tcp {address}"));
+    check(&fds, &["pidfdid", "tcp:http"], &format!("tcp {address}"));
 }
