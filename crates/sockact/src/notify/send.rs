@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::sys::socket as nixs;
 use rustix::io::retry_on_intr;
 use rustix::net::{
@@ -71,6 +72,7 @@ fn vsock(cid: u32, port: u32, kind: VsockKind) -> io::Result<OwnedFd> {
     for kind in types {
         match socket_with(AddressFamily::VSOCK, *kind, SocketFlags::CLOEXEC, None) {
             Ok(socket) => {
+                bind_privileged(&socket)?;
                 nixs::connect(socket.as_raw_fd(), &nixs::VsockAddr::new(cid, port))?;
                 return Ok(socket);
             }
@@ -78,6 +80,19 @@ fn vsock(cid: u32, port: u32, kind: VsockKind) -> io::Result<OwnedFd> {
         }
     }
     Err(last)
+}
+
+/// Binds to a free port below 1024, by which the receiver sees that root sent it; whoever may not
+/// sends from any port, as `sd_notify(3)` does.
+fn bind_privileged(socket: &OwnedFd) -> io::Result<()> {
+    for port in (1..1024).rev() {
+        match nixs::bind(socket.as_raw_fd(), &nixs::VsockAddr::new(u32::MAX, port)) {
+            Err(Errno::EADDRINUSE) => {}
+            Ok(()) | Err(Errno::EACCES | Errno::EPERM) => return Ok(()),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
 }
 
 fn write_all(socket: &OwnedFd, message: &str) -> io::Result<()> {
