@@ -44,6 +44,7 @@ async fn slow(Path(ms): Path<u64>) -> &'static str {
 }
 
 /// Holds up its thread of the runtime, as no handler should.
+#[allow(clippy::disallowed_methods, reason = "to be a bad handler is what it is for")]
 async fn hang(Path(ms): Path<u64>) -> &'static str {
     std::thread::sleep(Duration::from_millis(ms));
     "hung"

@@ -58,6 +58,9 @@ use track::Tracker;
 /// # Ok(()) }
 /// ```
 ///
+/// Without the feature `axum` give an `axum::Router` as `router.with_state(())`, as `axum::serve`
+/// itself does: it saves a little work for each request. With the feature that is done here.
+///
 /// # What happens
 /// - `READY=1` is sent once every accept loop and the admin socket live (`sd_notify(3)`), also
 ///   when the gate is closed (`SOCKACT_GATE=closed`).
@@ -82,8 +85,25 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
+    let router = settled(router);
     let admin = admin_task(router.clone());
     Serve::with(vec![Site::new(listener.into(), router)], admin)
+}
+
+/// An `axum::Router` makes its routes anew for each request until it is told that there is no more
+/// state to come; `axum::serve` tells it, so we do.
+#[cfg(feature = "axum")]
+fn settled<S: 'static>(mut router: S) -> S {
+    let any: &mut dyn std::any::Any = &mut router;
+    if let Some(router) = any.downcast_mut::<::axum::Router>() {
+        *router = std::mem::take(router).with_state(());
+    }
+    router
+}
+
+#[cfg(not(feature = "axum"))]
+fn settled<S>(router: S) -> S {
+    router
 }
 
 /// The admin socket, with this router behind its own paths.
@@ -174,7 +194,7 @@ impl Serve {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        self.sites.push(Site::new(listener.into(), router));
+        self.sites.push(Site::new(listener.into(), settled(router)));
         self
     }
 

@@ -4,6 +4,8 @@
 #[cfg(feature = "axum")]
 pub(crate) mod load;
 #[cfg(feature = "axum")]
+pub(crate) mod servers;
+#[cfg(feature = "axum")]
 pub(crate) mod switches;
 
 use std::io::{BufRead, BufReader, Read, Write};
