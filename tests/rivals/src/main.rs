@@ -23,7 +23,7 @@ fn main() {
     match outcome {
         Ok(text) => println!("{text}"),
         Err(e) => {
-            println!("error: {e}{}", if e.source().is_some() { " (with source)" } else { "" })
+            println!("error: {e}{}", if e.source().is_some() { " (with source)" } else { "" });
         }
     }
 }
@@ -31,6 +31,10 @@ fn main() {
 type Outcome = Result<String, Box<dyn Error>>;
 
 fn sockact(what: &[&str]) -> Outcome {
+    if let ["status", text] = what {
+        ::sockact::Notify::from_env()?.status(text)?;
+        return Ok("sent".to_owned());
+    }
     let listeners = ::sockact::listeners()?;
     match what {
         ["tcp", name] => listeners.tcp(name).map(|l| usable(l.accept())).map_err(Into::into),

@@ -164,16 +164,36 @@ fn an_error_keeps_its_cause() {
     assert!(text.contains("error: ") && !text.contains("with source"), "{text}");
 }
 
+/// What the service manager at this address gets when the probe says `text` as its status.
+fn told(words: &[&str], address: &str, socket: &UnixDatagram) -> Option<String> {
+    let mut probe = Command::new(env!("CARGO_BIN_EXE_rivals"));
+    assert!(probe.args(words).env("NOTIFY_SOCKET", address).status().expect("starts").success());
+    socket.set_nonblocking(true).expect("nonblocking");
+    let mut buf = [0; 100];
+    let n = socket.recv(&mut buf).ok()?;
+    Some(String::from_utf8_lossy(&buf[..n]).into_owned())
+}
+
 #[test]
 fn a_status_is_one_line() {
     let dir = tempfile::tempdir().expect("tempdir");
     let path = dir.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("bind");
-    let mut probe = Command::new(env!("CARGO_BIN_EXE_rivals"));
-    probe.args(["sd-notify", "fine\nMAINPID=1"]).env("NOTIFY_SOCKET", &path);
-    assert!(probe.status().expect("starts").success());
-    let mut buf = [0; 100];
-    let n = socket.recv(&mut buf).expect("a message");
-    let said = String::from_utf8_lossy(&buf[..n]);
-    assert!(said.lines().any(|line| line == "MAINPID=1"), "a second assignment: {said:?}");
+    let path = path.to_str().expect("text");
+    let assigns = |said: String| said.lines().any(|line| line == "MAINPID=1");
+    let text = "fine\nMAINPID=1";
+    assert!(assigns(told(&["sd-notify", text], path, &socket).expect("a message")));
+    assert!(!assigns(told(&["sockact", "status", text], path, &socket).expect("a message")));
+}
+
+#[test]
+fn the_notify_socket_may_be_abstract() {
+    use std::os::linux::net::SocketAddrExt;
+    let name = format!("sockact-rivals-{}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).expect("address");
+    let socket = UnixDatagram::bind_addr(&address).expect("bind");
+    let address = format!("@{name}");
+    assert_eq!(told(&["sd-notify", "fine"], &address, &socket), None);
+    let ours = told(&["sockact", "status", "fine"], &address, &socket).expect("a message");
+    assert!(ours.contains("STATUS=fine"), "{ours}");
 }
