@@ -22,7 +22,8 @@ fn check(server: Server) -> u64 {
         if let (true, Some(how)) = (server != Server::Plain, count.how.get()) {
             println!("  the first: {how}");
         }
-        assert!(answered > 20, "{} hardly ran", crowd.name);
+        // A plain shutdown may well cut every WebSocket.
+        assert!(answered > 20 || server == Server::Plain, "{} hardly ran", crowd.name);
         lost += lost_here;
     }
     lost
