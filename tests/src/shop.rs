@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 use serde_json::Value;
 
 use crate::binaries::Binaries;
@@ -211,13 +212,20 @@ impl Shop {
 pub struct Paused(Child);
 
 impl Paused {
-    /// SIGKILL: nsenter dies, and the controller with it.
+    /// SIGKILL: nsenter dies, and the controller with it. Returns when the controller is gone.
     ///
     /// # Panics
     /// When it cannot be killed.
     pub fn kill(mut self) {
+        let entered = self.0.id();
+        let children = std::fs::read_to_string(format!("/proc/{entered}/task/{entered}/children"));
+        let controller =
+            children.expect("nsenter runs").trim().parse().ok().and_then(Pid::from_raw);
+        let controller = controller.expect("nsenter has one child");
+        let end = pidfd_open(controller, PidfdFlags::empty()).expect("the controller is there");
         self.0.kill().expect("nsenter can be killed");
         self.0.wait().expect("nsenter can be waited for");
+        poll(&mut [PollFd::new(&end, PollFlags::IN)], None).expect("poll(2) on a pidfd");
     }
 
     /// Lets it go on to its end, and gives its exit status and what it said on standard error.

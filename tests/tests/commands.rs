@@ -69,3 +69,40 @@ fn ctrl_c_before_the_commit_leaves_the_old_release() {
     assert!(words.contains("interrupted"), "{words}");
     assert_eq!((shop.one_live_slot(), shop.get()), ("blue".into(), "v1".into()));
 }
+
+#[test]
+fn a_rollback_to_a_release_that_was_never_live_has_to_prove_it() {
+    let shop = Shop::deployed();
+    let deploy = shop.deploy(&shop.release("v2", Some("sickens-after=200"))).exits(3);
+    let release = deploy.stdout.split("release ").nth(1).and_then(|rest| rest.get(..16));
+    let release = release.unwrap_or_else(|| panic!("no release named:\n{deploy}"));
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    shop.sockctl(["rollback", "shop", release]).exits(3);
+    let report = load.finish();
+    report.assert_clean();
+    assert_eq!(report.by_release.keys().collect::<Vec<_>>(), ["v1"], "{report}");
+}
+
+#[test]
+fn a_withdrawn_slot_that_is_started_by_hand_accepts_nobody() {
+    let shop = Shop::deployed();
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    let sick = shop.release("sick", Some("sickens-after-requests=1"));
+    shop.deploy(&sick).exits(3);
+    load.finish().assert_clean();
+    shop.sandbox.run(["systemctl", "start", "shop-green.service"]).ok();
+    for _ in 0..50 {
+        assert_eq!(shop.get(), "v1");
+    }
+}
+
+#[test]
+fn failed_deploys_leave_the_release_to_roll_back_to() {
+    let shop = Shop::deployed();
+    shop.deploy(&shop.release("v2", None)).ok();
+    for n in 0..5 {
+        shop.deploy(&shop.release(&format!("sick-{n}"), Some("sick"))).exits(3);
+    }
+    shop.sockctl(["rollback", "shop"]).ok();
+    assert_eq!(shop.get(), "v1");
+}

@@ -136,6 +136,13 @@ impl<'a> Session<'a> {
             self.report.end(&text, json!({"app": self.app.name().as_ref(), "outcome": "nothing"}));
             return Ok(());
         };
+        let target = self.app.target();
+        if self.systemd.unit(target.as_ref()).await?.active != Active::Active {
+            return Err(refused(
+                format!("{target} was stopped meanwhile, so nobody listens"),
+                format!("run `systemctl start {target}`, then this again"),
+            ));
+        }
         self.run(desired).await
     }
 

@@ -96,6 +96,11 @@ pub fn previous(entries: &[Entry], live: &ReleaseId) -> Option<ReleaseId> {
         .find(|release| release != live)
 }
 
+/// Whether the release has been live before, that is, proven by a deploy.
+pub fn was_live(entries: &[Entry], release: &ReleaseId) -> bool {
+    entries.iter().any(|entry| entry.outcome == "live" && entry.release.as_ref() == Some(release))
+}
+
 fn wish_path(app: &App) -> PathBuf {
     app.run_dir().join("deploy.json")
 }

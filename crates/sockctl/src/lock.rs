@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -78,11 +79,13 @@ pub struct Lock {
 /// [`LockError::Held`] names the holder; [`LockError::File`] when the file cannot be opened.
 pub fn take(path: &Path, command: &str) -> Result<Lock, LockError> {
     files::directory(path.parent().unwrap_or(Path::new("/")))?;
+    // Nobody else may open it: flock(2) asks for no more than a descriptor.
     let mut file = File::options()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(0o600)
         .open(path)
         .map_err(FileError::of("open", path))?;
     match file.try_lock() {

@@ -1,5 +1,6 @@
 //! The `sockctl` command.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -16,10 +17,9 @@ async fn main() -> ExitCode {
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
-            if let Some(hint) = error.hint() {
-                eprintln!("hint: {hint}");
-            }
+            let hint = error.hint().map_or(String::new(), |hint| format!("hint: {hint}\n"));
+            // A terminal that is gone must not change the exit status.
+            let _ = write!(std::io::stderr(), "error: {error}\n{hint}");
             error.exit_code()
         }
     }

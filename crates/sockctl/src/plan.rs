@@ -79,6 +79,11 @@ pub enum Active {
 }
 
 impl Active {
+    /// Whether the slot accepts, or will once it has started.
+    pub fn serves(self) -> bool {
+        matches!(self, Self::Activating | Self::Active)
+    }
+
     /// Whether a process of the slot runs or may soon run.
     pub fn runs(self) -> bool {
         matches!(self, Self::Activating | Self::Active | Self::Deactivating)
@@ -244,7 +249,7 @@ fn forward(desired: &Desired, observed: &Observed) -> Next {
 fn prove(desired: &Desired, observed: &Observed) -> Next {
     let new = observed.slot(&desired.into);
     let old = desired.from.as_ref().map(|slot| observed.slot(slot));
-    if old.as_ref().is_some_and(|old| old.held || old.gate == Some(0.0)) {
+    if old.as_ref().is_some_and(|old| old.held || (old.active.serves() && old.gate == Some(0.0))) {
         // Somebody closed the live slot: it has to accept before anything happens to the other one.
         return Next::Do(Step::Reopen);
     }
@@ -253,7 +258,7 @@ fn prove(desired: &Desired, observed: &Observed) -> Next {
     if nameless && observed.verified.is_some() && !new.active.runs() {
         return Next::Do(Step::Commit);
     }
-    let wanted = new.release == desired.release;
+    let wanted = desired.release.is_none() || new.release == desired.release;
     let fresh = new.active == Active::Active && new.invocation != desired.stale;
     Next::Do(if new.active.runs() && !(fresh && wanted && new.closed()) {
         // Whatever runs there is not what this deploy started, or it is no longer behind a closed gate.
@@ -276,7 +281,7 @@ fn prove(desired: &Desired, observed: &Observed) -> Next {
 /// After the commit: at every moment at least one of the two slots accepts.
 fn swap(desired: &Desired, observed: &Observed) -> Next {
     let new = observed.slot(&desired.into);
-    if !new.active.runs() {
+    if !new.active.serves() {
         return Next::Do(Step::Start);
     }
     // A slot that gives no answer is opened again: that fails when it is dead, before the old one is closed.
@@ -299,7 +304,8 @@ fn swap(desired: &Desired, observed: &Observed) -> Next {
 fn back(desired: &Desired, observed: &Observed, reason: &str) -> Next {
     let new = observed.slot(&desired.into);
     let Some(from) = &desired.from else {
-        return if observed.live.as_ref() == Some(&desired.into) {
+        let into = Some(&desired.into);
+        return if observed.live.as_ref() == into || observed.loaded.as_ref() == into {
             Next::Do(Step::Disable)
         } else if new.active != Active::Inactive {
             Next::Do(Step::Withdraw)
@@ -308,9 +314,10 @@ fn back(desired: &Desired, observed: &Observed, reason: &str) -> Next {
         };
     };
     let old = observed.slot(from);
-    if old.held || old.gate == Some(0.0) {
+    if old.held || (old.active.serves() && old.gate == Some(0.0)) {
         Next::Do(Step::Reopen)
-    } else if !old.active.runs() {
+    } else if !old.active.serves() {
+        // One that drains accepts nobody any more: it is started again as soon as it is gone.
         Next::Do(Step::Revive)
     } else if observed.live.is_some() && !observed.alias_is(from) {
         // Without an alias the old slot served by somebody's hand: then there is none to give back.

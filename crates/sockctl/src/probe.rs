@@ -13,11 +13,12 @@ pub enum Verdict {
     GaveUp,
 }
 
-/// Counts answers. A miss restarts the time to hold; so many in a row end it.
+/// Counts answers.
 #[derive(Debug)]
 pub struct Hold {
     time: Duration,
     tolerated: u32,
+    strict: bool,
     since: Option<Instant>,
     misses: u32,
     /// Healthy answers so far.
@@ -25,22 +26,38 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Health has to hold for `time`; `tolerated` misses in a row are too many.
-    pub fn new(time: Duration, tolerated: u32) -> Self {
-        Self { time, tolerated, since: None, misses: 0, healthy: 0 }
+    /// Before the swap: health has to hold for `time` without a miss, which starts the time again; `tolerated` misses in a row are
+    /// too many.
+    pub fn without_a_miss(time: Duration, tolerated: u32) -> Self {
+        Self { time, tolerated, strict: true, since: None, misses: 0, healthy: 0 }
+    }
+
+    /// After the swap: a miss does not start the time again; `tolerated` misses in all are too many.
+    pub fn watching(time: Duration, tolerated: u32) -> Self {
+        Self { strict: false, ..Self::without_a_miss(time, tolerated) }
     }
 
     /// An answer came.
     pub fn saw(&mut self, now: Instant, healthy: bool) -> Verdict {
-        if !healthy {
-            self.since = None;
-            self.misses += 1;
-            return if self.misses >= self.tolerated { Verdict::GaveUp } else { Verdict::GoOn };
-        }
-        self.misses = 0;
-        self.healthy += 1;
         let since = *self.since.get_or_insert(now);
-        if now.duration_since(since) >= self.time { Verdict::Held } else { Verdict::GoOn }
+        if healthy {
+            self.healthy += 1;
+        } else {
+            self.misses += 1;
+        }
+        if self.misses >= self.tolerated {
+            return Verdict::GaveUp;
+        }
+        if self.strict {
+            if healthy {
+                self.misses = 0;
+            } else {
+                self.since = None;
+            }
+        }
+        // It never ends on a miss: a release that is sick at the end is asked on until it is well or given up.
+        let over = now.duration_since(since) >= self.time;
+        if healthy && over { Verdict::Held } else { Verdict::GoOn }
     }
 
     /// When to ask next: at the interval, or sooner when the time to hold ends sooner.
@@ -58,7 +75,7 @@ mod tests {
 
     #[test]
     fn holds_after_the_time_and_not_before() {
-        let (mut hold, start) = (Hold::new(10 * SECOND, 3), Instant::now());
+        let (mut hold, start) = (Hold::without_a_miss(10 * SECOND, 3), Instant::now());
         assert_eq!(hold.saw(start, true), Verdict::GoOn);
         assert_eq!(hold.saw(start + 9 * SECOND, true), Verdict::GoOn);
         assert_eq!(hold.ask_again(start + 9 * SECOND, 5 * SECOND), start + 10 * SECOND);
@@ -67,12 +84,28 @@ mod tests {
 
     #[test]
     fn no_time_to_hold_is_one_answer() {
-        assert_eq!(Hold::new(Duration::ZERO, 3).saw(Instant::now(), true), Verdict::Held);
+        assert_eq!(
+            Hold::without_a_miss(Duration::ZERO, 3).saw(Instant::now(), true),
+            Verdict::Held
+        );
+    }
+
+    #[test]
+    fn watching_ends_in_time_and_counts_all_misses() {
+        let start = Instant::now();
+        let saw = |answers: &[bool]| {
+            let mut hold = Hold::watching(4 * SECOND, 3);
+            let verdict = |(s, ok): (u32, &bool)| hold.saw(start + s * SECOND, *ok);
+            (0..).zip(answers).map(verdict).last()
+        };
+        assert_eq!(saw(&[true, false, true, false, true]), Some(Verdict::Held));
+        assert_eq!(saw(&[true, true, true, true, false]), Some(Verdict::GoOn));
+        assert_eq!(saw(&[false, true, false, false]), Some(Verdict::GaveUp));
     }
 
     #[test]
     fn a_miss_starts_the_time_again_and_three_in_a_row_end_it() {
-        let (mut hold, start) = (Hold::new(4 * SECOND, 3), Instant::now());
+        let (mut hold, start) = (Hold::without_a_miss(4 * SECOND, 3), Instant::now());
         let answers = [true, false, false, true, true, true, false, false, false];
         let verdicts: Vec<_> =
             (0..).zip(answers).map(|(s, ok)| hold.saw(start + s * SECOND, ok)).collect();

@@ -1,17 +1,19 @@
 //! Why a slot died: what systemd noted of its end, and the last lines that it wrote itself.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::process::Command;
 
 /// Lines of the release's own log that an error shows.
 const LINES: &str = "12";
 
 /// The last lines that the unit's processes wrote since then, oldest first. Empty when there is no journal to ask.
-pub fn last_words(unit: &str, since: Timestamp) -> Vec<String> {
+pub async fn last_words(unit: &str, since: Timestamp) -> Vec<String> {
     // Only what the processes of the unit wrote, not what systemd says of the unit.
     let lines =
-        journal(since, &["--output=cat", "--lines", LINES, &format!("_SYSTEMD_UNIT={unit}")]);
+        journal(since, &["--output=cat", "--lines", LINES, &format!("_SYSTEMD_UNIT={unit}")]).await;
     lines
         .lines()
         .map(|line| line.chars().take(300).collect::<String>())
@@ -19,14 +21,19 @@ pub fn last_words(unit: &str, since: Timestamp) -> Vec<String> {
         .collect()
 }
 
-fn journal(since: Timestamp, args: &[&str]) -> String {
+/// The longest wait for journald. A cause without its log is better than a person who waits for both.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+async fn journal(since: Timestamp, args: &[&str]) -> String {
     let journalctl = |args: &[&str]| {
-        Command::new("journalctl").args(args).stdin(Stdio::null()).stderr(Stdio::null()).output()
+        let mut command = Command::new("journalctl");
+        command.args(args).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        async move { tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok() }
     };
     // What was written just before the end may still be on its way through journald.
-    let _ = journalctl(&["--sync"]);
+    let _ = journalctl(&["--sync"]).await;
     let since = format!("--since=@{}", since.as_second());
-    let output = journalctl(&[&["--quiet", "--no-pager", &since], args].concat());
+    let output = journalctl(&[&["--quiet", "--no-pager", &since], args].concat()).await;
     output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }
 
@@ -46,9 +53,9 @@ pub struct Ending {
 
 impl Ending {
     /// The end of a run after which systemd has already begun the next: its properties tell of the new one, the journal of the old.
-    pub fn in_journal(unit: &str, since: Timestamp) -> Option<Self> {
+    pub async fn in_journal(unit: &str, since: Timestamp) -> Option<Self> {
         let (unit, exit) = (format!("UNIT={unit}"), format!("MESSAGE_ID={PROCESS_EXIT}"));
-        let line = journal(since, &["--output=json", "--lines=1", &unit, &exit]);
+        let line = journal(since, &["--output=json", "--lines=1", &unit, &exit]).await;
         let entry: serde_json::Value = serde_json::from_str(line.trim()).ok()?;
         let code = match entry["EXIT_CODE"].as_str()? {
             "exited" => 1,

@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,6 +24,7 @@ pub(super) struct Supervisor {
     answers: BufReader<ChildStdout>,
     /// What systemd finds in `$NOTIFY_SOCKET`: it says READY=1 when the default target is reached, systemd(1).
     notify: UnixDatagram,
+    messages: Receiver<String>,
 }
 
 impl Supervisor {
@@ -55,13 +60,13 @@ impl Supervisor {
         let socket = files_of(&child).join("notify");
         let notify = UnixDatagram::bind(&socket)
             .unwrap_or_else(|e| panic!("cannot bind {}: {e}", socket.display()));
-        notify.set_nonblocking(true).expect("a socket can be made non-blocking");
-        Self { child, requests, answers, notify }
+        let messages = listen(notify.try_clone().expect("a socket can be cloned"));
+        Self { child, requests, answers, notify, messages }
     }
 
     /// Boots, after it killed the machine that may be running, and waits until systemd is ready.
     pub(super) fn boot(&mut self) -> Pid {
-        while self.receive().is_some() {} // The machine before this one may have said something.
+        while self.messages.try_recv().is_ok() {} // The machine before this one may have said something.
         self.requests
             .as_mut()
             .expect("open until drop")
@@ -84,30 +89,18 @@ impl Supervisor {
             panic!("the sandbox's PID 1 is gone already ({e})\n{}", self.log())
         });
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let timeout = Timespec::try_from(left).expect("a minute fits");
-            let mut events =
-                [PollFd::new(&self.notify, PollFlags::IN), PollFd::new(&alive, PollFlags::IN)];
-            let ready = poll(&mut events, Some(&timeout)).expect("poll(2) on a socket and a pidfd");
+            let died = exited(&alive);
+            match self.messages.recv_timeout(Duration::from_millis(100)) {
+                Ok(message) if message.lines().any(|line| line == "READY=1") => return,
+                _ => {}
+            }
+            assert!(!died, "the sandbox's PID 1 died while it booted\n{}", self.log());
             assert!(
-                ready > 0,
+                Instant::now() < deadline,
                 "the sandbox's systemd is not ready after {BOOT_DEADLINE:?}\n{}",
                 self.log()
             );
-            let died = !events[1].revents().is_empty();
-            while let Some(message) = self.receive() {
-                if message.lines().any(|line| line == "READY=1") {
-                    return;
-                }
-            }
-            assert!(!died, "the sandbox's PID 1 died while it booted\n{}", self.log());
         }
-    }
-
-    fn receive(&self) -> Option<String> {
-        let mut buffer = [0; 4096];
-        let length = self.notify.recv(&mut buffer).ok()?;
-        Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
     }
 
     fn log(&self) -> String {
@@ -116,8 +109,29 @@ impl Supervisor {
     }
 }
 
+/// Reads what systemd tells for as long as the machine lives: PID 1 itself blocks when nobody takes its messages, and it has one
+/// for each job that takes long.
+fn listen(notify: UnixDatagram) -> Receiver<String> {
+    let (sender, messages) = mpsc::channel();
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(length @ 1..) = notify.recv(&mut buffer) {
+            // Nobody waits for it any more: it is read all the same.
+            let _ = sender.send(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+    });
+    messages
+}
+
+fn exited(pidfd: &OwnedFd) -> bool {
+    let mut events = [PollFd::new(pidfd, PollFlags::IN)];
+    poll(&mut events, Some(&Timespec::default())).expect("poll(2) on a pidfd") > 0
+}
+
 impl Drop for Supervisor {
     fn drop(&mut self) {
+        // Ends the thread that listens.
+        let _ = self.notify.shutdown(Shutdown::Both);
         drop(self.requests.take());
         // A failure to wait would hide the panic that brought us here.
         let _ = self.child.wait();

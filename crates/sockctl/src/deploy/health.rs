@@ -8,60 +8,59 @@ use sockgen::SlotName;
 
 use super::{Deploy, Fault};
 use crate::admin::{Admin, AdminError};
+use crate::history;
 use crate::plan::{Active, Command, Invocation};
 use crate::probe::{Hold, Verdict};
 use crate::report::human;
 use crate::why::{Ending, last_words};
 
 impl Deploy<'_> {
-    /// What the slot died of, with its last words.
+    /// What the slot died of. Nothing is stopped here: the old slot has to accept again before the new one goes.
     pub(super) async fn death(&self, slot: &SlotName, when: &str) -> Fault {
         let unit = self.session.app.slot_unit(slot);
         let ending = match self.session.systemd.ending(unit.as_ref()).await {
             Ok(ending) if ending.code == 0 => {
-                Ending::in_journal(unit.as_ref(), self.since()).unwrap_or(ending)
+                Ending::in_journal(unit.as_ref(), self.since()).await.unwrap_or(ending)
             }
             Ok(ending) => ending,
             Err(error) => return error.into(),
         };
-        // Stopped first, so that the log does not fill with further starts while it is read.
-        let _ = self.session.systemd.stop(unit.as_ref(), self.stop_limit()).await;
-        Fault { reason: format!("{slot} {} {when}", ending.words()), log: self.log_of(slot) }
+        Fault::new(format!("{slot} {} {when}", ending.words()))
     }
 
-    fn log_of(&self, slot: &SlotName) -> Vec<String> {
-        last_words(self.session.app.slot_unit(slot).as_ref(), self.since())
+    /// The last lines that the slot wrote since this controller started it.
+    pub(super) async fn log_of(&self, slot: &SlotName) -> Vec<String> {
+        last_words(self.session.app.slot_unit(slot).as_ref(), self.since()).await
     }
 
-    /// Since when the new slot's journal is of interest.
     fn since(&self) -> Timestamp {
         let ago = self.started.map_or_else(|| self.session.account.total(), |at| at.elapsed());
         Timestamp::now().checked_sub(ago).unwrap_or_else(|_| Timestamp::now())
     }
 
+    fn run_of(&self, slot: &SlotName) -> Option<Invocation> {
+        self.observed.slots.get(slot).and_then(|state| state.invocation.clone())
+    }
+
     pub(super) async fn probe(&mut self, slot: &SlotName) -> Result<String, Fault> {
         let (health, swap) = (self.session.app.health(), self.session.app.swap());
         // A release that was live before has been proven: one healthy answer says that it is up.
-        let stable = match self.desired.command {
-            Command::Rollback => Duration::ZERO,
-            _ => swap.stable,
+        let proven = match &self.desired.release {
+            Some(release) if self.desired.command == Command::Rollback => {
+                history::was_live(&history::read(self.session.app)?, release)
+            }
+            _ => false,
         };
-        self.session.report.waits(
-            "probe",
-            &format!(
-                "{} of {slot} must stay healthy for {}, within {}",
-                health.path,
-                human(stable),
-                human(swap.deadline)
-            ),
-        );
-        let hold = Hold::new(stable, self.session.app.health().failures);
-        let healthy = self.healthy(slot, hold, Some(swap.deadline)).await?;
-        let invocation =
-            self.session.systemd.unit(self.session.app.slot_unit(slot).as_ref()).await?.invocation;
-        self.observed.verified = invocation;
+        let stable = if proven { Duration::ZERO } else { swap.stable };
+        let (held, within) = (human(stable), human(swap.deadline));
+        let what =
+            format!("{} of {slot} must stay healthy for {held}, within {within}", health.path);
+        self.session.report.waits("probe", &what);
+        let hold = Hold::without_a_miss(stable, health.failures);
+        let healthy = self.healthy(slot, hold, swap.deadline).await?;
+        self.observed.verified = self.run_of(slot);
         self.session.account.waited(stable);
-        Ok(format!("{} of {slot} was healthy {healthy} times in a row", health.path))
+        Ok(format!("{} of {slot} was healthy {healthy} times", health.path))
     }
 
     pub(super) async fn watch(&mut self, slot: &SlotName) -> Result<String, Fault> {
@@ -69,8 +68,10 @@ impl Deploy<'_> {
         let standby =
             self.desired.from.as_ref().map_or(String::new(), |old| format!("; {old} stands by"));
         self.session.report.waits("watch", &format!("{slot} serves for {}{standby}", human(time)));
-        let hold = Hold::new(time, self.session.app.health().failures);
-        let healthy = self.healthy(slot, hold, None).await?;
+        let health = self.session.app.health();
+        let hold = Hold::watching(time, health.failures);
+        let limit = time + health.failures * (health.interval + health.timeout);
+        let healthy = self.healthy(slot, hold, limit).await?;
         self.observed.watched = true;
         self.session.account.waited(time);
         Ok(format!("{slot} was healthy {healthy} times while it served"))
@@ -81,65 +82,57 @@ impl Deploy<'_> {
         &mut self,
         slot: &SlotName,
         mut hold: Hold,
-        deadline: Option<Duration>,
+        limit: Duration,
     ) -> Result<u32, Fault> {
-        let unit = self.session.app.slot_unit(slot);
         let admin = Admin::new(self.session.app.admin_path(slot));
         let health = self.session.app.health().clone();
+        let unit = self.session.app.slot_unit(slot);
         let mut changes = self.session.systemd.changes(unit.as_ref()).await?;
-        let run = self.session.systemd.unit(unit.as_ref()).await?.invocation;
-        let began = Instant::now();
-        let limit = deadline.map_or(Duration::MAX, |limit| limit);
-        let mut last = None;
-        let mut at = began;
+        let run = self.run_of(slot);
+        self.alive(slot, run.as_ref()).await?;
+        let mut interrupt = self.session.interrupt.clone();
+        let mut at = Instant::now();
+        let deadline = at + limit;
+        let mut last = String::from("no answer yet");
         loop {
-            let ask = async {
+            let (admin, health) = (&admin, &health);
+            let ask = async move {
                 tokio::time::sleep_until(at.into()).await;
                 admin.health(&health.path, health.timeout).await
             };
-            let answer = tokio::select! {
-                answer = ask => answer,
-                _ = changes.next() => {
-                    self.alive(slot, run.as_ref()).await?;
-                    continue;
+            tokio::pin!(ask);
+            // A question under way goes on while the unit changes: a service that tells its status often is asked all the same.
+            let answer = loop {
+                tokio::select! {
+                    answer = &mut ask => break answer,
+                    Some(_) = changes.next() => self.alive(slot, run.as_ref()).await?,
+                    () = interrupt.once() => return Err(Fault::new("interrupted")),
+                    () = tokio::time::sleep_until(deadline.into()) => {
+                        let limit = human(limit);
+                        return Err(sick(slot, &format!("not held within {limit}; last: {last}")));
+                    }
                 }
-                () = self.session.interrupt.once() => return Err(Fault::new("interrupted")),
             };
             let now = Instant::now();
-            match hold.saw(now, answer.is_ok()) {
-                Verdict::Held => {
-                    self.alive(slot, run.as_ref()).await?;
-                    return Ok(hold.healthy);
-                }
-                Verdict::GaveUp => {
-                    self.alive(slot, run.as_ref()).await?;
-                    return Err(self.sick(slot, answer.err().map(|e| e.to_string())));
-                }
-                Verdict::GoOn => {}
+            let verdict = hold.saw(now, answer.is_ok());
+            if let Err(error) = answer {
+                last = error.to_string();
             }
-            last = answer.err().map(|error| error.to_string()).or(last);
-            if began.elapsed() >= limit {
-                let error = format!(
-                    "not healthy within {}; last: {}",
-                    human(limit),
-                    last.unwrap_or_default()
-                );
-                return Err(self.sick(slot, Some(error)));
+            if verdict != Verdict::GoOn {
+                self.alive(slot, run.as_ref()).await?;
             }
-            at = hold.ask_again(now, health.interval);
+            match verdict {
+                Verdict::Held => return Ok(hold.healthy),
+                Verdict::GaveUp => return Err(sick(slot, &last)),
+                Verdict::GoOn => at = hold.ask_again(now, health.interval),
+            }
         }
-    }
-
-    fn sick(&self, slot: &SlotName, error: Option<String>) -> Fault {
-        let reason = format!("{slot} is unhealthy: {}", error.unwrap_or_default());
-        Fault { reason, log: self.log_of(slot) }
     }
 
     /// Why a slot gave no answer: that it died, when it did, or the error itself.
     pub(super) async fn cause(&self, slot: &SlotName, error: &AdminError) -> Fault {
-        let run = self.observed.slots.get(slot).and_then(|state| state.invocation.clone());
-        match self.dead_within(slot, run.as_ref(), Duration::from_secs(1)).await {
-            Ok(()) => Fault { reason: format!("{slot}: {error}"), log: self.log_of(slot) },
+        match self.dead_within(slot, self.run_of(slot).as_ref(), Duration::from_secs(1)).await {
+            Ok(()) => Fault::new(format!("{slot}: {error}")),
             Err(fault) => fault,
         }
     }
@@ -165,4 +158,8 @@ impl Deploy<'_> {
         }
         Err(self.death(slot, "after READY=1").await)
     }
+}
+
+fn sick(slot: &SlotName, error: &str) -> Fault {
+    Fault::new(format!("{slot} is unhealthy: {error}"))
 }

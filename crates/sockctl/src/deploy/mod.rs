@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::commands::Session;
 use crate::error::Error;
 use crate::history;
-use crate::plan::{Desired, Next, Observed, Outcome, Step, next};
+use crate::plan::{Active, Desired, Next, Observed, Outcome, Step, next};
 use crate::report::{human, peak_memory_kib};
 use crate::sockets::Held;
 use crate::systemd::SystemdError;
@@ -22,15 +22,14 @@ const GRACE: Duration = Duration::from_secs(15);
 /// A plan has at most one step of each kind, twice when something died in between. More means that it turns in a circle.
 const STEPS_AT_MOST: usize = 3 * Step::ALL.len();
 
-/// Why a step failed, and what the release said.
+/// Why a step failed.
 struct Fault {
     reason: String,
-    log: Vec<String>,
 }
 
 impl Fault {
     fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), log: Vec::new() }
+        Self { reason: reason.into() }
     }
 }
 
@@ -50,15 +49,13 @@ pub struct Deploy<'a> {
     before: Option<Held>,
     /// When this controller started the new slot.
     started: Option<Instant>,
-    /// What the new slot wrote before it was given up.
-    log: Vec<String>,
 }
 
 impl<'a> Deploy<'a> {
     /// A deploy towards `desired`. The session holds the lock, and the wish is written down.
     pub fn new(session: Session<'a>, desired: Desired) -> Self {
         let observed = Observed::default();
-        Self { session, desired, observed, before: None, started: None, log: Vec::new() }
+        Self { session, desired, observed, before: None, started: None }
     }
 
     /// Goes all the way.
@@ -71,10 +68,15 @@ impl<'a> Deploy<'a> {
         let mut impatient = self.session.interrupt.clone();
         let result = tokio::select! {
             result = self.steps() => result,
-            () = impatient.twice() => Err("interrupted twice".into()),
+            () = impatient.twice() => {
+                // Who asks twice does not want `resume` to go on with that release.
+                self.desired.failed.get_or_insert("interrupted".into());
+                let remembered = history::remember(self.session.app, &self.desired);
+                Err(remembered.map_or_else(|e| e.to_string(), |()| "interrupted twice".into()))
+            }
         };
         match result {
-            Ok(outcome) => self.end(&outcome),
+            Ok(outcome) => self.end(&outcome).await,
             Err(reason) => {
                 Err(Error::HalfDone { app: self.session.app.name().to_string(), reason })
             }
@@ -111,10 +113,10 @@ impl<'a> Deploy<'a> {
             Ok(detail) => self.session.report.done(step.name(), began.elapsed(), &detail),
             Err(fault) => {
                 self.session.report.failed(step.name(), began.elapsed(), &fault.reason);
-                if self.desired.failed.is_some() {
+                // The old slot has begun to go: the new one is live and stays it, whatever keeps the old one.
+                if self.desired.failed.is_some() || step == Step::Retire {
                     return Err(format!("{} failed: {}", step.name(), fault.reason));
                 }
-                self.log = fault.log;
                 self.desired.failed = Some(fault.reason);
                 history::remember(self.session.app, &self.desired)
                     .map_err(|error| error.to_string())?;
@@ -123,7 +125,7 @@ impl<'a> Deploy<'a> {
         Ok(())
     }
 
-    fn end(self, outcome: &Outcome) -> Result<(), Error> {
+    async fn end(self, outcome: &Outcome) -> Result<(), Error> {
         let app = self.session.app.name();
         let what = described(&self.desired);
         let (total, own, peak) =
@@ -148,16 +150,27 @@ impl<'a> Deploy<'a> {
                 return Ok(());
             }
             Outcome::RolledBack(reason) => {
-                let old = self.desired.from.as_ref().map_or("?", |slot| slot.as_ref());
-                self.session
-                    .report
-                    .end(&format!("{app}: rolled back after {cost}"), object("rolled-back"));
-                (reason, format!("{old} serves, as before"), true)
+                let text = format!("{app}: rolled back after {cost}");
+                self.session.report.end(&text, object("rolled-back"));
+                let old = self.desired.from.as_ref();
+                let state = old.and_then(|slot| self.observed.slots.get(slot));
+                let serves = state.is_some_and(|state| state.active == Active::Active);
+                let old = old.map_or("?", |slot| slot.as_ref());
+                let consequence = if serves {
+                    format!("{old} serves, as before")
+                } else {
+                    format!("{old} is live again, but it does not run: `sockctl status {app}`")
+                };
+                (reason, consequence, serves)
             }
             Outcome::Undone(reason) => {
                 self.session.report.end(&format!("{app}: undone after {cost}"), object("undone"));
                 (reason, "nothing is deployed yet; connections wait".to_owned(), false)
             }
+        };
+        let log = match reason.as_str() {
+            "interrupted" => Vec::new(),
+            _ => self.log_of(&self.desired.into).await,
         };
         Err(Error::GivenUp {
             app: app.to_string(),
@@ -165,7 +178,7 @@ impl<'a> Deploy<'a> {
             reason: reason.clone(),
             consequence,
             rolled_back,
-            log: self.log,
+            log,
         })
     }
 }

@@ -34,7 +34,7 @@ impl Deploy<'_> {
             Step::Close => self.close(&old).await,
             Step::Watch => self.watch(&new).await,
             Step::Retire => self.stop(&old, "drained and stopped").await,
-            Step::Withdraw => self.stop(&new, "stopped").await,
+            Step::Withdraw => self.withdraw(&new).await,
             Step::Disable => self.disable(&new).await,
             Step::Record => Ok(String::new()),
         }
@@ -152,24 +152,39 @@ impl Deploy<'_> {
         Ok(format!("{slot} {done}"))
     }
 
-    /// Old releases that cannot be removed are a pity, not a failed deploy.
+    /// Stopped, and held: started by hand, it must not meet users.
+    async fn withdraw(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        let detail = self.stop(slot, "stopped").await?;
+        files::write(&self.session.app.env_path(slot), b"SOCKACT_GATE=closed\n")?;
+        Ok(detail)
+    }
+
+    /// What cannot be written or removed here is a pity, not a failed deploy: a full disk must not keep it from its end.
     pub(super) fn record(&self, outcome: &Outcome) -> Result<String, Fault> {
+        let app = self.session.app;
         let entry = Entry::new(&self.desired, outcome, lock::user());
-        history::append(self.session.app, &entry)?;
-        let linked: Vec<_> = self
-            .session
-            .app
-            .slots()
-            .iter()
-            .filter_map(|slot| linked(&self.session.app.slot_link(slot)))
-            .collect();
-        let pruned =
-            release::prune(&self.session.app.releases_dir(), self.session.app.keep(), &linked);
-        history::forget(self.session.app)?;
-        Ok(match pruned {
-            Ok(0) => "history written".into(),
-            Ok(n) => format!("history written, {n} old releases removed"),
-            Err(error) => format!("history written; old releases stay: {error}"),
+        let history = history::read(app).unwrap_or_default();
+        let mut needed: Vec<_> =
+            app.slots().iter().filter_map(|slot| linked(&app.slot_link(slot))).collect();
+        // The release that a rollback would go back to stays, however many failed after it.
+        let live = match outcome {
+            Outcome::Live => Some(&self.desired.into),
+            Outcome::RolledBack(_) => self.desired.from.as_ref(),
+            Outcome::Undone(_) => None,
+        };
+        let live = live.and_then(|slot| linked(&app.slot_link(slot)));
+        needed.extend(live.and_then(|live| history::previous(&history, &live)));
+        let pruned = release::prune(&app.releases_dir(), app.keep(), &needed);
+        let appended = history::append(app, &entry);
+        history::forget(app)?;
+        let kept = match pruned {
+            Ok(0) => String::new(),
+            Ok(n) => format!(", {n} old releases removed"),
+            Err(error) => format!("; old releases stay: {error}"),
+        };
+        Ok(match appended {
+            Ok(()) => format!("history written{kept}"),
+            Err(error) => format!("no history: {error}{kept}"),
         })
     }
 }
