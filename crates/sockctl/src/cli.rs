@@ -56,7 +56,7 @@ enum Verb {
     /// once; a release that is live already is nothing to do.
     Deploy {
         /// The application, as in its manifest
-        app: AppName,
+        app: String,
         /// The release: a directory or a single executable
         path: PathBuf,
     },
@@ -66,26 +66,26 @@ enum Verb {
     /// into service.
     Restart {
         /// The application, as in its manifest
-        app: AppName,
+        app: String,
     },
     /// Put an earlier release into service again
     ///
     /// Without RELEASE the one that was live before the present one.
     Rollback {
         /// The application, as in its manifest
-        app: AppName,
+        app: String,
         /// The release to go back to, as `sockctl status` shows it
-        release: Option<ReleaseId>,
+        release: Option<String>,
     },
     /// Finish or undo a deploy whose controller was killed
     Resume {
         /// The application, as in its manifest
-        app: AppName,
+        app: String,
     },
     /// Show the slots, their releases, gates and connections
     Status {
         /// The application, as in its manifest
-        app: AppName,
+        app: String,
     },
     /// Print the completions of a shell
     #[command(hide = true)]
@@ -119,7 +119,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         | Verb::Restart { app }
         | Verb::Rollback { app, .. }
         | Verb::Resume { app }
-        | Verb::Status { app } => App::load(Path::new("/"), app)?,
+        | Verb::Status { app } => App::load(Path::new("/"), &app.parse::<AppName>()?)?,
         Verb::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "sockctl", &mut std::io::stdout());
             return Ok(());
@@ -129,11 +129,15 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
     if let Verb::Status { .. } = cli.command {
         return print(status(&app, format).await?.as_bytes());
     }
+    let release: Option<ReleaseId> = match &cli.command {
+        Verb::Rollback { release: Some(text), .. } => Some(text.parse()?),
+        _ => None,
+    };
     let session = Session::begin(&app, &report, &typed()).await?;
     match cli.command {
         Verb::Deploy { path, .. } => session.deploy(&path).await,
         Verb::Restart { .. } => session.restart().await,
-        Verb::Rollback { release, .. } => session.rollback(release).await,
+        Verb::Rollback { .. } => session.rollback(release).await,
         _ => session.resume().await,
     }
 }

@@ -11,6 +11,9 @@ use crate::systemd::SystemdError;
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The name is none.
+    #[error(transparent)]
+    Name(#[from] sockgen::NameError),
     /// The manifest is missing or wrong.
     #[error(transparent)]
     Manifest(#[from] sockgen::ManifestError),
@@ -75,6 +78,7 @@ impl Error {
     /// The exit status that scripts can rely on.
     pub fn status(&self) -> u8 {
         match self {
+            Self::Name(_) | Self::Stage(StageError::Id { .. }) => 2,
             Self::GivenUp { rolled_back: true, .. } => 3,
             Self::Refused { .. } | Self::Sockets(_) => 4,
             Self::Lock(LockError::Held { .. }) => 5,
@@ -91,6 +95,7 @@ impl Error {
     /// What a person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Name(error) => Some(error.hint().into()),
             Self::Manifest(error) => error.hint(),
             Self::Stage(error) => error.hint(),
             Self::Systemd(error) => error.hint().map(Into::into),
