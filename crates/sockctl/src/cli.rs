@@ -114,6 +114,10 @@ fn step_name(text: &str) -> Result<String, String> {
 pub async fn run(cli: Cli) -> Result<(), Error> {
     let format = if cli.json { Format::Json } else { Format::Text };
     let report = Report::new(format, cli.pause_after);
+    let release: Option<ReleaseId> = match &cli.command {
+        Verb::Rollback { release: Some(text), .. } => Some(text.parse()?),
+        _ => None,
+    };
     let app = match &cli.command {
         Verb::Deploy { app, .. }
         | Verb::Restart { app }
@@ -129,10 +133,6 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
     if let Verb::Status { .. } = cli.command {
         return print(status(&app, format).await?.as_bytes());
     }
-    let release: Option<ReleaseId> = match &cli.command {
-        Verb::Rollback { release: Some(text), .. } => Some(text.parse()?),
-        _ => None,
-    };
     let session = Session::begin(&app, &report, &typed()).await?;
     match cli.command {
         Verb::Deploy { path, .. } => session.deploy(&path).await,
