@@ -153,6 +153,7 @@ async fn health(State(shop): State<Arc<Shop>>) -> (StatusCode, &'static str) {
 async fn slow(uri: Uri) -> Result<String, StatusCode> {
     let ms = uri.query().and_then(|query| query.strip_prefix("ms=")?.parse().ok());
     let ms = ms.ok_or(StatusCode::BAD_REQUEST)?;
+    // The delay is what was asked for.
     tokio::time::sleep(Duration::from_millis(ms)).await;
     Ok(format!("slept {ms} ms"))
 }
