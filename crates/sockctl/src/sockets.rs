@@ -5,8 +5,8 @@
 //! the descriptors of PID 1 (proc(5)).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -104,28 +104,35 @@ fn descriptors_of_pid_1() -> Result<BTreeSet<Inode>, SocketError> {
 }
 
 /// The inodes that listen on the address, in this network namespace.
+///
+/// The kernel lists all that listen before the connections (its `proc_net_tcp.rst`). Under load there may be tens of thousands of
+/// those, and each costs time and memory, so the reading ends where they begin.
 fn listening(address: &Address) -> Result<Vec<Inode>, SocketError> {
-    let table = match address {
+    let path = Path::new(match address {
         Address::Tcp(SocketAddr::V4(_)) => "/proc/net/tcp",
         Address::Tcp(SocketAddr::V6(_)) => "/proc/net/tcp6",
         Address::Unix(_) => "/proc/net/unix",
-    };
-    let text = fs::read_to_string(table)
-        .map_err(|source| SocketError::Proc { path: table.into(), source })?;
-    let lines = text.lines().skip(1);
-    Ok(match address {
-        Address::Tcp(wanted) => lines.filter_map(|line| tcp_line(line, wanted)).collect(),
-        Address::Unix(wanted) => lines.filter_map(|line| unix_line(line, wanted)).collect(),
-    })
+    });
+    let failed = |source| SocketError::Proc { path: path.into(), source };
+    let table = BufReader::new(File::open(path).map_err(failed)?);
+    let mut inodes = Vec::new();
+    for line in table.lines().skip(1) {
+        let line = line.map_err(failed)?;
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        match address {
+            Address::Tcp(_) if fields.get(3) != Some(&"0A") => break,
+            Address::Tcp(wanted) => inodes.extend(tcp_inode(&fields, wanted)),
+            Address::Unix(wanted) => inodes.extend(unix_inode(&fields, wanted)),
+        }
+    }
+    Ok(inodes)
 }
 
 /// `sl local_address rem_address st …`, the state 0A is LISTEN, the tenth field is the inode (proc(5)).
-fn tcp_line(line: &str, wanted: &SocketAddr) -> Option<Inode> {
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+fn tcp_inode(fields: &[&str], wanted: &SocketAddr) -> Option<Inode> {
     let (ip, port) = fields.get(1)?.split_once(':')?;
     let local = SocketAddr::new(hex_ip(ip)?, u16::from_str_radix(port, 16).ok()?);
-    let listens = *fields.get(3)? == "0A";
-    (listens && *wanted == local).then(|| fields.get(9)?.parse().ok())?
+    (*wanted == local).then(|| fields.get(9)?.parse().ok())?
 }
 
 /// Each group of eight digits is a 32-bit word in the machine's byte order.
@@ -142,8 +149,7 @@ fn hex_ip(text: &str) -> Option<IpAddr> {
 }
 
 /// `Num RefCount Protocol Flags Type St Inode Path`; the flag 0x10000 is `SO_ACCEPTCON` (proc(5)).
-fn unix_line(line: &str, wanted: &Path) -> Option<Inode> {
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+fn unix_inode(fields: &[&str], wanted: &Path) -> Option<Inode> {
     let flags = u32::from_str_radix(fields.get(3)?, 16).ok()?;
     let here = wanted.to_str() == fields.get(7).copied();
     (flags & 0x10000 != 0 && here).then(|| fields.get(6)?.parse().ok())?
@@ -151,7 +157,7 @@ fn unix_line(line: &str, wanted: &Path) -> Option<Inode> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsFd;
 
     use super::*;
@@ -165,7 +171,13 @@ mod tests {
         let Ok(socket) = TcpListener::bind(address) else { panic!("cannot bind {address}") };
         let address = Address::Tcp(socket.local_addr().expect("a bound socket has an address"));
         assert_eq!(listening(&address).expect("/proc is there"), [inode_of(&socket)]);
-        drop(socket);
+        // Connections to it stand after it, and after a listener that is younger than they are.
+        let at = socket.local_addr().expect("a bound socket has an address");
+        let connected: Vec<_> = (0..8).map(|_| TcpStream::connect(at).expect("connect")).collect();
+        let Ok(younger) = TcpListener::bind((at.ip(), 0)) else { panic!("cannot bind {at}") };
+        let also = Address::Tcp(younger.local_addr().expect("a bound socket has an address"));
+        assert_eq!(listening(&also).expect("/proc is there"), [inode_of(&younger)]);
+        drop((socket, connected));
         assert!(listening(&address).expect("/proc is there").is_empty());
     }
 

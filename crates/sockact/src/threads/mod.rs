@@ -64,6 +64,9 @@ pub struct Drain {
 struct Shared {
     open: AtomicU64,
     accepted: AtomicU64,
+    /// Guards dropped since the drain began. Counted, not computed: they may all be gone before
+    /// [`Drain::finish`] is called.
+    finished: AtomicU64,
     draining: Wake,
     /// A guard was dropped while draining.
     left: Wake,
@@ -122,6 +125,7 @@ impl Drain {
         let shared = Shared {
             open: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
             draining: wake()?,
             left: wake()?,
         };
@@ -197,7 +201,6 @@ impl Drain {
     pub fn finish(self) -> Report {
         let began = Instant::now();
         self.shared.draining.set();
-        let before = self.shared.open.load(SeqCst);
         // Nothing depends on systemd hearing it.
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         // The first signal's bytes; another one is the second signal.
@@ -225,7 +228,7 @@ impl Drain {
         Report {
             end,
             drained: began.elapsed(),
-            finished: before.saturating_sub(open),
+            finished: self.shared.finished.load(SeqCst),
             cut: open,
             cut_requests: 0,
             cut_upgraded: 0,
@@ -250,7 +253,12 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if self.0.open.fetch_sub(1, SeqCst) == 1 && self.0.draining.is_set() {
+        // Before `open` says so, or the last one would be missing in the report.
+        let draining = self.0.draining.is_set();
+        if draining {
+            self.0.finished.fetch_add(1, SeqCst);
+        }
+        if self.0.open.fetch_sub(1, SeqCst) == 1 && draining {
             self.0.left.set();
         }
     }

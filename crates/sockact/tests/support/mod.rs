@@ -26,7 +26,11 @@ pub(crate) fn example(name: &str) -> PathBuf {
     let me = std::env::current_exe().expect("path of this program");
     let profile = me.ancestors().nth(2).expect("target/<profile>/<deps|examples>/<program>");
     let path = profile.join("examples").join(name);
-    assert!(path.exists(), "{} is missing: cargo build -p sockact --examples", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: cargo build -p sockact --all-features --examples",
+        path.display()
+    );
     path
 }
 
