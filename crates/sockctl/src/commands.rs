@@ -1,12 +1,13 @@
 //! The commands: each looks, decides what is wished, and lets [`crate::deploy`] do it.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
-use futures_util::future::try_join;
 use jiff::Timestamp;
 use serde_json::json;
-use sockgen::{App, Exec, SlotName};
+use sockgen::{App, AppName, Exec, SlotName};
 
 use crate::deploy::{Deploy, described};
 use crate::error::Error;
@@ -14,7 +15,7 @@ use crate::files::FileError;
 use crate::history;
 use crate::lock::{self, Lock};
 use crate::plan::{Active, Command, Desired};
-use crate::release::{self, ReleaseId};
+use crate::release::{self, ReleaseId, Staged};
 use crate::report::{Account, Report};
 use crate::signals::Interrupt;
 use crate::sockets::Held;
@@ -62,16 +63,40 @@ impl<'a> Session<'a> {
             ));
         };
         let world = self.ready().await?;
-        let began = Instant::now();
-        let staged = release::stage(source, exec, &self.app.releases_dir())?;
-        let known = if staged.known { ", staged before" } else { "" };
-        let mib = staged.bytes as f64 / 1048576.0;
-        let detail = format!("release {}, {mib:.1} MiB{known}", staged.id);
-        self.report.done("stage", began.elapsed(), &detail);
+        let staged = self.stage(source, exec).await?;
         if self.serves(&world, &staged.id) {
             return self.nothing_to_do(&staged.id);
         }
         self.go(&world, Command::Deploy, Some(staged.id)).await
+    }
+
+    /// Copies the release, on a thread of its own, so that Ctrl-C is heard.
+    async fn stage(&self, source: &Path, exec: &Path) -> Result<Staged, Error> {
+        let began = Instant::now();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (from, exec, releases) = (source.to_owned(), exec.to_owned(), self.app.releases_dir());
+        let seen = Arc::clone(&stop);
+        let mut copy =
+            tokio::task::spawn_blocking(move || release::stage(&from, &exec, &releases, &seen));
+        let mut interrupt = self.interrupt.clone();
+        let staged = tokio::select! {
+            staged = &mut copy => staged,
+            () = interrupt.once() => {
+                stop.store(true, Relaxed);
+                copy.await
+            }
+        };
+        let staged =
+            staged.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let mib = staged.bytes as f64 / 1048576.0;
+        let known = if staged.known { ", staged before" } else { "" };
+        let private = match staged.private {
+            0 => String::new(),
+            n => format!("; {n} of its files were private, and every user can read them there"),
+        };
+        let detail = format!("release {}, {mib:.1} MiB{known}{private}", staged.id);
+        self.report.done("stage", began.elapsed(), &detail);
+        Ok(staged)
     }
 
     /// `sockctl restart APP`.
@@ -81,12 +106,7 @@ impl<'a> Session<'a> {
     pub async fn restart(self) -> Result<(), Error> {
         let world = self.ready().await?;
         let name = self.app.name();
-        let live = world.live_slot().ok_or_else(|| {
-            refused(
-                "nothing is deployed yet".into(),
-                format!("run `sockctl deploy {name} PATH` first"),
-            )
-        })?;
+        let live = world.live_slot().ok_or_else(|| nothing_deployed(name))?;
         self.go(&world, Command::Restart, live.release.clone()).await
     }
 
@@ -97,10 +117,11 @@ impl<'a> Session<'a> {
     pub async fn rollback(self, wanted: Option<ReleaseId>) -> Result<(), Error> {
         let world = self.ready().await?;
         let name = self.app.name();
-        let Some(live) = world.live_slot().and_then(|slot| slot.release.clone()) else {
+        let live = world.live_slot().ok_or_else(|| nothing_deployed(name))?;
+        let Some(live) = live.release.clone() else {
             return Err(refused(
-                format!("{name} has no release that could be rolled back"),
-                format!("`sockctl status {name}` shows what is live"),
+                format!("{name} runs a program that the administrator installs"),
+                format!("install the earlier version, then run `sockctl restart {name}`"),
             ));
         };
         let staged = release::list(&self.app.releases_dir())?;
@@ -137,7 +158,7 @@ impl<'a> Session<'a> {
             return Ok(());
         };
         let target = self.app.target();
-        if self.systemd.unit(target.as_ref()).await?.active != Active::Active {
+        if !World::look(self.app, &self.systemd).await?.listening() {
             return Err(refused(
                 format!("{target} was stopped meanwhile, so nobody listens"),
                 format!("run `systemctl start {target}`, then this again"),
@@ -161,16 +182,14 @@ impl<'a> Session<'a> {
             ));
         }
         let target = self.app.target();
-        let (world, unit) =
-            try_join(World::look(self.app, &self.systemd), self.systemd.unit(target.as_ref()))
-                .await?;
+        let world = World::look(self.app, &self.systemd).await?;
         if let Some(missing) = world.slots.iter().find(|slot| slot.unit.load != "loaded") {
             return Err(refused(
                 format!("{} is not installed", self.app.slot_unit(&missing.name)),
                 "run `sockgen install` with the application's manifest".into(),
             ));
         }
-        if let Some(foreign) = world.foreign_alias {
+        if let Some(foreign) = &world.foreign_alias {
             return Err(refused(
                 format!(
                     "{} is an alias of {foreign}, which is no slot of {name}",
@@ -179,7 +198,7 @@ impl<'a> Session<'a> {
                 format!("`systemctl disable {foreign}` takes it away, if nobody needs it"),
             ));
         }
-        if unit.active != Active::Active {
+        if !world.listening() {
             return Err(refused(
                 format!("{target} is not active, so nobody listens"),
                 format!("run `systemctl enable --now {target}`"),
@@ -257,6 +276,10 @@ fn live(app: &App, slot: &SlotName) -> String {
         Some(release) => format!("{slot} serves release {release}"),
         None => format!("{slot} serves"),
     }
+}
+
+fn nothing_deployed(name: &AppName) -> Error {
+    refused("nothing is deployed yet".into(), format!("run `sockctl deploy {name} PATH` first"))
 }
 
 fn refused(what: String, hint: String) -> Error {

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -87,6 +88,17 @@ pub enum StageError {
         /// The file.
         path: PathBuf,
     },
+    /// What was given is neither a directory nor a file.
+    #[error("{} is a {kind}", path.display())]
+    NoRelease {
+        /// What was given.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted while the release was copied; nothing was changed")]
+    Interrupted,
     /// A device, socket or pipe.
     #[error("{} is a {kind}: a release holds files, directories and symbolic links", path.display())]
     Special {
@@ -114,6 +126,8 @@ impl StageError {
                 exec.display()
             )),
             Self::NotExecutable { path } => Some(format!("chmod +x {}", path.display())),
+            Self::NoRelease { .. } => Some("give a directory, or a single executable file".into()),
+            Self::Interrupted => None,
             Self::Special { .. } => Some("leave it out of the release".into()),
         }
     }
@@ -138,27 +152,50 @@ pub struct Staged {
     pub known: bool,
     /// Bytes of its files.
     pub bytes: u64,
+    /// Files that only some users could read, and that every user can read in the release: slots run as users of their own.
+    pub private: usize,
 }
 
 /// Copies `source` into `releases` under the name of its content and makes it durable.
 ///
 /// A directory is the release; a single file becomes `exec`, the manifest's path inside the release. The copy is hashed while it is
-/// made, so the name is that of what lies there even when the source changes meanwhile. The caller holds the deploy's lock.
+/// made, so the name is that of what lies there even when the source changes meanwhile. The caller holds the deploy's lock, and sets
+/// `stop` to end the copy early.
 ///
 /// # Errors
 /// When the source is missing, has no executable at `exec`, or holds a device, socket or pipe. Nothing is left behind.
-pub fn stage(source: &Path, exec: &Path, releases: &Path) -> Result<Staged, StageError> {
+pub fn stage(
+    source: &Path,
+    exec: &Path,
+    releases: &Path,
+    stop: &AtomicBool,
+) -> Result<Staged, StageError> {
     let kind = fs::metadata(source).doing("read", source)?;
     check_executable(source, exec, kind.is_dir())?;
     fs::DirBuilder::new().recursive(true).mode(0o755).create(releases).doing("create", releases)?;
+    let staged = copy(source, kind.is_dir(), exec, releases, stop);
+    if staged.is_err() {
+        // Succeeds only when it is empty: then this was the first release.
+        let _ = fs::remove_dir(releases);
+    }
+    staged
+}
+
+fn copy(
+    source: &Path,
+    is_dir: bool,
+    exec: &Path,
+    releases: &Path,
+    stop: &AtomicBool,
+) -> Result<Staged, StageError> {
     sweep(releases)?;
     let copy = tempfile::Builder::new()
         .prefix(STAGING)
         .permissions(Permissions::from_mode(0o755))
         .tempdir_in(releases)
         .doing("create a directory in", releases)?;
-    let mut tree = Tree { hash: Sha256::new(), bytes: 0 };
-    if kind.is_dir() {
+    let mut tree = Tree { hash: Sha256::new(), bytes: 0, private: 0, stop };
+    if is_dir {
         tree.directory(source, copy.path(), Path::new(""))?;
     } else {
         tree.single(source, copy.path(), exec)?;
@@ -172,7 +209,7 @@ pub fn stage(source: &Path, exec: &Path, releases: &Path) -> Result<Staged, Stag
         fs::rename(&copy, &home).doing("rename the copy to", &home)?;
         sync(releases)?;
     }
-    Ok(Staged { id, known, bytes: tree.bytes })
+    Ok(Staged { id, known, bytes: tree.bytes, private: tree.private })
 }
 
 const STAGING: &str = ".staging-";
@@ -194,7 +231,7 @@ fn check_executable(source: &Path, exec: &Path, directory: bool) -> Result<(), S
         Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => Ok(()),
         Ok(found) if found.is_file() => Err(StageError::NotExecutable { path }),
         Ok(found) if !directory => {
-            Err(StageError::Special { path, kind: name_of(found.file_type()) })
+            Err(StageError::NoRelease { path, kind: name_of(found.file_type()) })
         }
         Ok(_) => Err(StageError::NoExecutable { release: source.into(), exec: exec.into() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound && directory => {
@@ -220,12 +257,14 @@ fn sync(directory: &Path) -> Result<(), StageError> {
     File::open(directory).and_then(|dir| dir.sync_all()).doing("sync", directory)
 }
 
-struct Tree {
+struct Tree<'a> {
     hash: Sha256,
     bytes: u64,
+    private: usize,
+    stop: &'a AtomicBool,
 }
 
-impl Tree {
+impl Tree<'_> {
     fn directory(&mut self, from: &Path, to: &Path, inside: &Path) -> Result<(), StageError> {
         let mut entries = fs::read_dir(from)
             .and_then(Iterator::collect::<io::Result<Vec<_>>>)
@@ -268,7 +307,9 @@ impl Tree {
 
     fn file(&mut self, from: &Path, to: &Path, inside: &Path) -> Result<(), StageError> {
         let mut source = File::open(from).doing("read", from)?;
-        let executable = source.metadata().doing("read", from)?.permissions().mode() & 0o111 != 0;
+        let mode = source.metadata().doing("read", from)?.permissions().mode();
+        let executable = mode & 0o111 != 0;
+        self.private += usize::from(mode & 0o004 == 0);
         let mode = if executable { 0o755 } else { 0o644 };
         let mut copy =
             File::options().write(true).create_new(true).mode(mode).open(to).doing("create", to)?;
@@ -276,6 +317,9 @@ impl Tree {
         let mut buffer = vec![0; 256 * 1024];
         let mut length = 0;
         loop {
+            if self.stop.load(Relaxed) {
+                return Err(StageError::Interrupted);
+            }
             let read = source.read(&mut buffer).doing("read", from)?;
             if read == 0 {
                 break;

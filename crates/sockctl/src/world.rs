@@ -54,6 +54,8 @@ pub struct World {
     pub foreign_alias: Option<String>,
     /// The slot that systemd's memory takes the alias for.
     pub loaded: Option<SlotName>,
+    /// The state of the application's target, which opens and closes its sockets.
+    pub target: Active,
     /// Every slot, in the manifest's order.
     pub slots: Vec<Slot>,
 }
@@ -65,9 +67,10 @@ impl World {
     /// When systemd gives no answer. A slot that gives none is an observation, not an error.
     pub async fn look(app: &App, systemd: &Systemd) -> Result<Self, SystemdError> {
         let names: Vec<_> = app.slots().iter().map(|slot| app.slot_unit(slot)).collect();
-        let alias = app.alias();
-        let asked: Vec<_> = names.iter().chain([&alias]).map(AsRef::as_ref).collect();
+        let (alias, target) = (app.alias(), app.target());
+        let asked: Vec<_> = names.iter().chain([&alias, &target]).map(AsRef::as_ref).collect();
         let mut units = systemd.units(&asked).await?;
+        let target = units.pop().unwrap_or_default().active;
         let behind = units.pop().filter(|unit| unit.load == "loaded").map(|unit| unit.id);
         let slots = app.slots().iter().zip(units).map(|(name, unit)| Slot::look(app, name, unit));
         let slots = join_all(slots).await;
@@ -77,8 +80,14 @@ impl World {
             foreign_alias: alias.filter(|_| live.is_none()),
             live,
             loaded: behind.and_then(|unit| slot_of(app, &unit)),
+            target,
             slots,
         })
+    }
+
+    /// Whether the target is up, so that systemd listens.
+    pub fn listening(&self) -> bool {
+        self.target == Active::Active
     }
 
     /// The slot of this name.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use sockctl::release::{self, ReleaseId, StageError, Staged};
 
@@ -32,7 +33,8 @@ impl Home {
     }
 
     fn stage(&self, source: &str) -> Result<Staged, StageError> {
-        release::stage(&self.path(source), Path::new("bin/shop"), &self.releases())
+        let (source, exec) = (self.path(source), Path::new("bin/shop"));
+        release::stage(&source, exec, &self.releases(), &AtomicBool::new(false))
     }
 
     fn names(&self) -> Vec<String> {
@@ -93,7 +95,7 @@ fn check_refused(home: &Home, source: &str, says: &str) {
         Ok(staged) => panic!("{source} was staged as {}", staged.id),
         Err(error) => assert!(error.to_string().contains(says), "{error} does not say {says}"),
     }
-    assert!(home.names().is_empty(), "left behind: {:?}", home.names());
+    assert!(!home.releases().exists(), "left behind: {:?}", home.names());
 }
 
 #[test]
@@ -115,6 +117,26 @@ fn what_is_no_release_is_refused_and_leaves_nothing() {
     assert!(made.expect("mkfifo runs").success());
     check_refused(&home, "pipe", "is a pipe");
     check_refused(&home, "pipe/fifo", "is a pipe");
+}
+
+#[test]
+fn a_copy_that_is_interrupted_leaves_nothing() {
+    let home = Home::new();
+    let built = home.executable("built", "x");
+    let stop = AtomicBool::new(true);
+    let staged = release::stage(&built, Path::new("bin/shop"), &home.releases(), &stop);
+    assert!(matches!(staged, Err(StageError::Interrupted)), "{staged:?}");
+    assert!(!home.releases().exists());
+}
+
+#[test]
+fn private_files_are_counted() -> Result<(), StageError> {
+    let home = Home::new();
+    let built = home.executable("tree/bin/shop", "x");
+    assert_eq!(home.stage("tree")?.private, 0);
+    fs::set_permissions(built, fs::Permissions::from_mode(0o750)).expect("chmod");
+    assert_eq!(home.stage("tree")?.private, 1);
+    Ok(())
 }
 
 #[test]

@@ -86,7 +86,11 @@ impl<'a> Deploy<'a> {
     async fn steps(&mut self) -> Result<Outcome, String> {
         self.before = Held::look(self.session.app).ok();
         for _ in 0..STEPS_AT_MOST {
-            self.observe().await.map_err(|error| error.to_string())?;
+            if !self.observe().await.map_err(|error| error.to_string())? {
+                // Whoever stopped it wants it down: nothing is started against that.
+                let target = self.session.app.target();
+                return Err(format!("{target} was stopped meanwhile, so nobody listens"));
+            }
             match next(&self.desired, &self.observed) {
                 Next::Do(step) => self.step(step).await?,
                 Next::Done(outcome) => {
@@ -100,11 +104,12 @@ impl<'a> Deploy<'a> {
         Err("the slots change while they are looked at".into())
     }
 
-    async fn observe(&mut self) -> Result<(), SystemdError> {
-        let found = World::look(self.session.app, &self.session.systemd).await?.observed();
+    /// Looks at the world again, and says whether systemd still listens.
+    async fn observe(&mut self) -> Result<bool, SystemdError> {
+        let world = World::look(self.session.app, &self.session.systemd).await?;
         let Observed { verified, watched, .. } = std::mem::take(&mut self.observed);
-        self.observed = Observed { verified, watched, ..found };
-        Ok(())
+        self.observed = Observed { verified, watched, ..world.observed() };
+        Ok(world.listening())
     }
 
     async fn step(&mut self, step: Step) -> Result<(), String> {

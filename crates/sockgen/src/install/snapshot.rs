@@ -58,6 +58,8 @@ pub(crate) struct Snapshot {
     /// What trying the addresses gave, by listener; those that are ours already are not tried.
     pub(crate) tried: BTreeMap<String, Tried>,
     pub(crate) program: Option<Program>,
+    /// Slots whose release has no file at the manifest's `exec`.
+    pub(crate) lacking: Vec<String>,
     /// The names of the accounts in passwd(5).
     pub(crate) accounts: Vec<String>,
 }
@@ -88,6 +90,7 @@ impl Snapshot {
             states,
             tried: BTreeMap::new(),
             program: program(root, app),
+            lacking: lacking(root, app),
             accounts: accounts(root),
         };
         if request.root.is_none() {
@@ -195,6 +198,13 @@ fn program(root: &Path, app: &App) -> Option<Program> {
         Ok(found) if found.permissions().mode() & 0o111 == 0 => Program::NotExecutable,
         Ok(_) => Program::Fine,
     })
+}
+
+fn lacking(root: &Path, app: &App) -> Vec<String> {
+    let Exec::Release(exec) = app.exec() else { return Vec::new() };
+    let lacks = |link: &Path| link.is_symlink() && !link.join(exec).is_file();
+    let slots = app.slots().iter();
+    slots.filter(|slot| lacks(&below(root, &app.slot_link(slot)))).map(|s| s.to_string()).collect()
 }
 
 fn accounts(root: &Path) -> Vec<String> {

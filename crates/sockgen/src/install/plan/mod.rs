@@ -29,6 +29,7 @@ pub(crate) fn plan(
     if !problems.is_empty() {
         return Err(problems);
     }
+    consequences(app, units, now, &mut notes);
     let changes = changes(root, app, manifest, units, now);
     let alias = app.alias();
     let no_alias = !now.found.contains_key(alias.as_ref());
@@ -138,6 +139,31 @@ fn live_sockets(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Ve
                         systemd would lose an open socket whose address changes";
             problems.push(Problem::new(message, hint));
         }
+    }
+}
+
+/// What the new units do to a live application, where that is not what a person would expect.
+fn consequences(app: &App, units: &[UnitFile], now: &Snapshot, notes: &mut Vec<String>) {
+    let changed = |unit: &&UnitFile| {
+        let name = unit.name.as_ref();
+        name.ends_with(".socket")
+            && now.is_live(name)
+            && now.ours.get(name).is_some_and(|text| *text != unit.text)
+    };
+    notes.extend(units.iter().filter(changed).map(|unit| {
+        format!(
+            "{} is open and stays as it is; what changed applies when it is next opened: after \
+             systemctl stop {} and start",
+            unit.name,
+            app.target()
+        )
+    }));
+    if let (Exec::Release(exec), false) = (app.exec(), now.lacking.is_empty()) {
+        let slots = now.lacking.join(" and ");
+        notes.push(format!(
+            "the release in {slots} has no {}, so its next start fails: deploy one that has it now",
+            exec.display()
+        ));
     }
 }
 
@@ -256,7 +282,7 @@ fn next(root: &Path, app: &App, now: &Snapshot, changes: &[Change]) -> Vec<Strin
         let file = change.path.file_name().unwrap_or_default();
         app.slots().iter().any(|slot| file == app.slot_unit(slot).as_ref())
     });
-    if release && !deployed {
+    if release && (!deployed || !now.lacking.is_empty()) {
         next.push(format!("sockctl deploy {name} PATH"));
     } else if deployed && slots_changed && state.is_live() {
         next.push(format!("sockctl restart {name}"));

@@ -167,3 +167,26 @@ fn a_known_account_is_never_taken_by_mistake() {
     let unknown = format!("user = \"nobody-here\"\n{RELEASE}");
     assert_eq!(decide(&unknown, &now).unwrap().notes.len(), 1);
 }
+
+#[test]
+fn a_changed_socket_that_is_open_is_told() {
+    let mut now = installed(RELEASE);
+    let backlog = format!("{RELEASE}backlog = 17\n");
+    assert!(decide(&backlog, &now).unwrap().notes.is_empty());
+    start(&mut now, "shop-http.socket");
+    let notes = decide(&backlog, &now).unwrap().notes;
+    assert_eq!(notes.len(), 1);
+    assert!(notes[0].starts_with("shop-http.socket is open and stays as it is"), "{notes:?}");
+}
+
+#[test]
+fn a_release_without_the_new_exec_has_to_be_followed_by_one_that_has_it() {
+    let mut now = installed(RELEASE);
+    start(&mut now, "shop.target");
+    let green = Found::Link(PathBuf::from("/etc/systemd/system/shop-green.service"));
+    now.found.insert("shop.service".into(), green);
+    now.lacking = vec!["green".into()];
+    let plan = decide(&RELEASE.replace("bin/shop", "bin/new"), &now).unwrap();
+    assert!(plan.notes[0].contains("the release in green has no bin/new"), "{:?}", plan.notes);
+    assert_eq!(plan.next.last().unwrap(), "sockctl deploy shop PATH");
+}
