@@ -218,13 +218,12 @@ fn sockctl_refuses_what_the_machine_does_not_allow() {
     );
 
     sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
-    check(
-        sandbox,
-        &["sockctl", "restart", "shop"],
-        REFUSED,
-        &["nothing is deployed yet", "sockctl deploy shop"],
-    );
-    check(sandbox, &["sockctl", "rollback", "shop"], REFUSED, &["no release", "sockctl"]);
+    for verb in ["restart", "rollback"] {
+        let says = ["nothing is deployed yet", "sockctl deploy shop"];
+        check(sandbox, &["sockctl", verb, "shop"], REFUSED, &says);
+    }
+    let says = ["/dev/null is a device", "a single executable file"];
+    check(sandbox, &["sockctl", "deploy", "shop", "/dev/null"], ERROR, &says);
 
     for argv in [&deploy[..], &["sockctl", "restart", "shop"], &["sockctl", "resume", "shop"]] {
         check(sandbox, &[&NOBODY[..], argv].concat(), ERROR, &["/run/sockact", "sudo"]);

@@ -11,7 +11,6 @@ use axum::extract::Request;
 use axum::extract::connect_info::Connected;
 use axum::response::Response;
 use axum::serve::{IncomingStream, Listener};
-use hyper::body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -64,7 +63,7 @@ where
     }
 
     fn call(&mut self, stream: IncomingStream<'a, Incoming>) -> Self::Future {
-        let track = stream.io().track(());
+        let track = stream.io().tracked(());
         Made { future: self.0.call(stream), track }
     }
 }
@@ -123,10 +122,11 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Boxing<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = ready!(self.project().answer.poll(cx))?;
-        // axum's body is a box, so what is around it must be boxed again: one small allocation,
-        // which only a response without a body is spared. `sockact::serve` has none at all.
-        Poll::Ready(Ok(response.map(|body| {
-            if body.is_end_stream() { body.into_inner() } else { axum::body::Body::new(body) }
+        let status = response.status();
+        // axum's body is a box, and what is around it would have to be boxed again.
+        Poll::Ready(Ok(response.map(|body| match body.unwatched(status) {
+            Ok(body) => body,
+            Err(body) => axum::body::Body::new(body),
         })))
     }
 }

@@ -8,6 +8,7 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
 
 use super::io::{Counted, Stream};
 use super::service::Tracked;
@@ -32,7 +33,7 @@ where
     B::Error: Into<BoxError>,
 {
     let account = Arc::clone(&entry.account);
-    let service = Tracked::new(router, Arc::clone(&account));
+    let service = Tracked::new(TowerToHyperService::new(router), Arc::clone(&account));
     let io = TokioIo::new(Counted::new(stream, entry));
     let mut connection = pin!(http.serve_connection_with_upgrades(io, service));
     let (mut known, mut told) = (false, false);

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, oneshot};
 
@@ -101,7 +102,7 @@ impl Connection {
         self
     }
 
-    /// Wraps the service of this connection: requests are counted, and while draining HTTP/1
+    /// Wraps the tower service of this connection for hyper: requests are counted, and while draining HTTP/1
     /// responses say `Connection: close`. For hyper by hand:
     ///
     /// ```no_run
@@ -120,7 +121,11 @@ impl Connection {
     /// }
     /// # }
     /// ```
-    pub fn track<S>(&self, service: S) -> Tracked<S> {
+    pub fn track<S>(&self, service: S) -> Tracked<TowerToHyperService<S>> {
+        self.tracked(TowerToHyperService::new(service))
+    }
+
+    pub(crate) fn tracked<S>(&self, service: S) -> Tracked<S> {
         Tracked::new(service, Arc::clone(self.0.account()))
     }
 }

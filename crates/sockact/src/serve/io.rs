@@ -139,13 +139,15 @@ impl Counted {
     /// The kernel took the first `n` bytes of these.
     fn went_out<'a>(&mut self, mut n: usize, pieces: impl Iterator<Item = &'a [u8]>) {
         let Some(foreign) = &mut self.foreign else { return };
-        if self.entry.account.protocol() != Protocol::Http2 {
-            return;
-        }
+        let http2 = self.entry.account.protocol() == Protocol::Http2;
         for piece in pieces {
-            let taken = n.min(piece.len());
-            foreign.frames.wrote(&piece[..taken]);
-            n -= taken;
+            let (taken, _) = piece.split_at(n.min(piece.len()));
+            n -= taken.len();
+            if http2 {
+                foreign.frames.wrote(taken);
+            } else {
+                self.entry.account.wrote(taken);
+            }
         }
     }
 

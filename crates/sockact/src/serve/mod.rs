@@ -15,6 +15,7 @@ mod goaway;
 mod guard;
 mod io;
 mod notify;
+mod number;
 mod pipeline;
 mod run;
 mod service;

@@ -7,9 +7,15 @@
 //!
 //! Pure: bytes and events in, an answer out.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+use super::number::Number;
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
+
+static HEAD: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(HEAD_END));
 
 /// How long the request's body is, from its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,71 +30,74 @@ pub(crate) enum BodyLength {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// Bytes read.
-    bytes: u64,
-    /// Of these, up to the end of the first head.
-    first_head: Option<u64>,
+    bytes: Number,
+    /// Of these, up to the end of the first head; 0 when there is none.
+    first_head: Number,
     /// Ends of heads among them; bodies can feign some.
-    heads: u64,
+    heads: Number,
     /// Requests that came out.
-    requests: u64,
+    requests: Number,
     /// How much of [`HEAD_END`] the last read ended with.
-    carry: usize,
-    /// Bytes came that belong to no request so far.
-    fresh: bool,
+    carry: Number,
+    /// 1 when bytes came that belong to no request so far.
+    fresh: Number,
 }
 
 impl Tally {
     /// Bytes were read from the connection.
-    pub(crate) fn read(&mut self, data: &[u8]) {
+    pub(crate) fn read(&self, data: &[u8]) {
         if data.is_empty() {
             return;
         }
-        self.fresh = true;
+        self.fresh.set(1);
         let mut end = 0;
-        if let Some(rest) = self.split_end(data) {
+        if let Some(rest) = split_end(self.carry.get(), data) {
             self.head_ends_at(rest);
             end = rest;
         }
         let searched = end;
-        for at in memmem::find_iter(&data[searched..], HEAD_END) {
+        for at in HEAD.find_iter(&data[searched..]) {
             end = searched + at + HEAD_END.len();
             self.head_ends_at(end);
         }
-        self.carry = if end > 0 { carried(0, &data[end..]) } else { carried(self.carry, data) };
-        self.bytes += data.len() as u64;
+        let before = if end > 0 { 0 } else { self.carry.get() };
+        self.carry.set(carried(before, &data[end..]));
+        self.bytes.set(self.bytes.get() + data.len() as u64);
     }
 
-    /// The length of the part in `data` of a head's end that began in the read before.
-    fn split_end(&self, data: &[u8]) -> Option<usize> {
-        let rest = &HEAD_END[self.carry..];
-        (self.carry > 0 && data.starts_with(rest)).then_some(rest.len())
-    }
-
-    fn head_ends_at(&mut self, offset: usize) {
-        self.heads += 1;
-        self.first_head.get_or_insert(self.bytes + offset as u64);
+    fn head_ends_at(&self, offset: usize) {
+        self.heads.set(self.heads.get() + 1);
+        if self.first_head.get() == 0 {
+            self.first_head.set(self.bytes.get() + offset as u64);
+        }
     }
 
     /// A request came out of the bytes.
-    pub(crate) fn request(&mut self) {
-        self.requests += 1;
-        self.fresh = false;
+    pub(crate) fn request(&self) {
+        self.requests.set(self.requests.get() + 1);
+        self.fresh.set(0);
     }
 
     /// Its response ended.
-    pub(crate) fn answered(&mut self) {
-        self.fresh = false;
+    pub(crate) fn answered(&self) {
+        self.fresh.set(0);
     }
 
     /// The reader wants bytes, there are none, and no request is being answered.
-    pub(crate) fn starved(&mut self) {
-        let (carry, fresh) = (self.carry, self.fresh);
-        *self = Tally { carry, fresh, ..Tally::default() };
+    pub(crate) fn starved(&self) {
+        for number in [&self.bytes, &self.first_head, &self.heads, &self.requests] {
+            number.set(0);
+        }
     }
 
     /// Whether a part of a next request has come in while none is being answered.
     pub(crate) fn has_part_of_a_request(&self) -> bool {
-        self.fresh
+        self.fresh.get() != 0
+    }
+
+    /// Whether exactly one request came out, and nothing more is behind it.
+    pub(crate) fn is_alone(&self, body: BodyLength) -> bool {
+        self.requests.get() == 1 && body != BodyLength::Chunked && !self.more_behind(body)
     }
 
     /// Whether another request was read behind the latest one, whose body has this length.
@@ -98,25 +107,85 @@ impl Tally {
     /// the connection then ends by its idle window. Behind further bodies the answer is no: the
     /// client is told to close, and may repeat what it piped.
     pub(crate) fn more_behind(&self, body: BodyLength) -> bool {
-        match (self.requests, self.first_head, body) {
-            (_, _, BodyLength::Chunked) => false,
-            (1, Some(head), BodyLength::Known(length)) => self.bytes - head > length,
-            (_, _, BodyLength::Known(0)) => self.heads > self.requests,
-            _ => false,
+        let (requests, head) = (self.requests.get(), self.first_head.get());
+        match body {
+            BodyLength::Chunked => false,
+            BodyLength::Known(length) if requests == 1 && head > 0 => {
+                self.bytes.get() - head > length
+            }
+            BodyLength::Known(0) => self.heads.get() > requests,
+            BodyLength::Known(_) => false,
         }
     }
 }
 
-/// How much of [`HEAD_END`] the bytes end with, after a read that ended with `before` of it.
-fn carried(before: usize, data: &[u8]) -> usize {
+/// A response of known length that is on its way out, seen by the I/O object: where the server around
+/// it is not ours, this tells its end without a wrapper around the body, which would be one
+/// allocation for each. Written by the connection's own task alone.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    /// 1 and the bytes of the body that are still to be written; 0 when nothing is awaited.
+    owed: Number,
+    /// 1 when the head is out.
+    in_body: Number,
+    /// How much of [`HEAD_END`] the last write ended with.
+    carry: Number,
+}
+
+impl Outgoing {
+    /// A head and a body of this length will be written.
+    pub(crate) fn owe(&self, length: u64) {
+        self.owed.set(1 + length);
+        self.in_body.set(0);
+        self.carry.set(0);
+    }
+
+    pub(crate) fn is_owed(&self) -> bool {
+        self.owed.get() > 0
+    }
+
+    /// Awaits nothing any more.
+    pub(crate) fn forgive(&self) {
+        self.owed.set(0);
+    }
+
+    /// Bytes were written; says whether the response ended with them.
+    pub(crate) fn wrote(&self, data: &[u8]) -> bool {
+        let mut body = data;
+        if self.in_body.get() == 0 {
+            let end = split_end(self.carry.get(), data)
+                .or_else(|| Some(HEAD.find(data)? + HEAD_END.len()));
+            let Some(end) = end else {
+                self.carry.set(carried(self.carry.get(), data));
+                return false;
+            };
+            self.in_body.set(1);
+            body = &data[end..];
+        }
+        let left = self.owed.get().saturating_sub(body.len() as u64);
+        let ended = left <= 1;
+        self.owed.set(if ended { 0 } else { left });
+        ended
+    }
+}
+
+/// The length of the part in `data` of a head's end of which `carry` bytes were there before.
+fn split_end(carry: u64, data: &[u8]) -> Option<usize> {
+    let rest = &HEAD_END[carry as usize..];
+    (carry > 0 && data.starts_with(rest)).then_some(rest.len())
+}
+
+/// How much of [`HEAD_END`] the bytes end with, after some that ended with `before` of it.
+fn carried(before: u64, data: &[u8]) -> u64 {
+    let before = before as usize;
     for length in (1..HEAD_END.len()).rev() {
         let wanted = &HEAD_END[..length];
         if data.ends_with(wanted) {
-            return length;
+            return length as u64;
         }
-        // A short read that only continues what was carried.
+        // A short piece that only continues what was carried.
         if data.len() < length && before == length - data.len() && wanted[before..] == *data {
-            return length;
+            return length as u64;
         }
     }
     0
@@ -137,7 +206,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, length: u64, expected: bool) {
         for piece in 1..=text.len() {
-            let mut tally = Tally::default();
+            let tally = Tally::default();
             text.as_bytes().chunks(piece).for_each(|c| tally.read(c));
             tally.request();
             assert_eq!(
@@ -161,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_body_that_feigns_heads_is_forgotten_when_the_reader_starves() {
-        let mut tally = Tally::default();
+        let tally = Tally::default();
         tally.read(post("\r\n\r\n\r\n\r\n").as_bytes());
         tally.request();
         tally.answered();
@@ -173,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_part_of_a_request_is_seen() {
-        let mut tally = Tally::default();
+        let tally = Tally::default();
         assert!(!tally.has_part_of_a_request());
         tally.read(b"GET /");
         tally.starved();
@@ -186,9 +255,24 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_response_ends_with_its_last_byte(body in 0u64..40, piece in 1usize..80) {
+            let text = format!("HTTP/1.1 200 OK\r\nA: b\r\n\r\n{}", "\r\n".repeat(20));
+            let whole = text.len() - 40 + body as usize;
+            let out = Outgoing::default();
+            out.owe(body);
+            let mut written = 0;
+            for part in text.as_bytes()[..whole].chunks(piece) {
+                prop_assert!(out.is_owed());
+                written += part.len();
+                prop_assert_eq!(out.wrote(part), written == whole);
+            }
+            prop_assert!(!out.is_owed());
+        }
+
+        #[test]
         fn pipelined_requests_all_but_the_last_have_more(count in 1usize..20, piece in 1usize..80) {
             let text = GET.repeat(count);
-            let mut tally = Tally::default();
+            let tally = Tally::default();
             text.as_bytes().chunks(piece).for_each(|c| tally.read(c));
             for nth in 1..=count {
                 tally.request();
@@ -199,12 +283,13 @@ mod tests {
 
         #[test]
         fn any_bytes_in_any_pieces_count_alike(data in "[\r\na]{0,40}", piece in 1usize..9) {
-            let (mut whole, mut parts) = (Tally::default(), Tally::default());
+            let (whole, parts) = (Tally::default(), Tally::default());
             whole.read(data.as_bytes());
             data.as_bytes().chunks(piece).for_each(|c| parts.read(c));
-            prop_assert_eq!(whole.first_head, parts.first_head);
-            prop_assert_eq!(whole.heads, parts.heads);
-            prop_assert_eq!(whole.carry, parts.carry);
+            let numbers = |tally: &Tally| {
+                [&tally.first_head, &tally.heads, &tally.carry].map(Number::get)
+            };
+            prop_assert_eq!(numbers(&whole), numbers(&parts));
         }
     }
 }

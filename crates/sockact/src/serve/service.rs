@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
 use pin_project_lite::pin_project;
 
 use super::pipeline::BodyLength;
@@ -38,35 +37,40 @@ impl<S> Tracked<S> {
 struct Asked {
     http1: bool,
     connect: bool,
+    head: bool,
     body: BodyLength,
+    /// A `100 Continue` may be written before the response.
+    expects: bool,
 }
 
 impl Asked {
     fn of(request: &Request<impl Body>) -> Asked {
+        let body = match request.body().size_hint().exact() {
+            Some(length) => BodyLength::Known(length),
+            None => BodyLength::Chunked,
+        };
         Asked {
             http1: request.version() < Version::HTTP_2,
             connect: request.method() == Method::CONNECT,
-            body: match request.body().size_hint().exact() {
-                Some(length) => BodyLength::Known(length),
-                None => BodyLength::Chunked,
-            },
+            head: request.method() == Method::HEAD,
+            body,
+            expects: body != BodyLength::Known(0) && request.headers().contains_key(header::EXPECT),
         }
     }
 }
 
 impl<S, B> Service<Request<Incoming>> for Tracked<S>
 where
-    S: tower_service::Service<Request<Incoming>, Response = Response<B>> + Clone,
+    S: Service<Request<Incoming>, Response = Response<B>>,
 {
     type Response = Response<CountedBody<B>>;
     type Error = S::Error;
-    type Future = Answer<<TowerToHyperService<S> as Service<Request<Incoming>>>::Future>;
+    type Future = Answer<S::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let asked = Asked::of(&request);
         let in_flight = InFlight::begin(&self.account);
-        let inner = TowerToHyperService::new(self.inner.clone());
-        Answer { future: inner.call(request), asked, in_flight: Some(in_flight) }
+        Answer { future: self.inner.call(request), asked, in_flight: Some(in_flight) }
     }
 }
 
@@ -91,18 +95,24 @@ where
 
 /// A request that is being answered; ends when the response's body ends or is dropped.
 #[derive(Debug)]
-struct InFlight(Arc<Account>);
+struct InFlight {
+    account: Arc<Account>,
+    /// The I/O object ends it.
+    handed_over: bool,
+}
 
 impl InFlight {
     fn begin(account: &Arc<Account>) -> InFlight {
         account.request_begins();
-        InFlight(Arc::clone(account))
+        InFlight { account: Arc::clone(account), handed_over: false }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.request_ends();
+        if !self.handed_over {
+            self.account.request_ends();
+        }
     }
 }
 
@@ -126,10 +136,10 @@ where
         let this = self.project();
         let mut response = ready!(this.future.poll(cx))?;
         if let (Some(in_flight), true) = (&this.in_flight, this.asked.http1) {
-            last_word(&mut response, *this.asked, &in_flight.0);
+            last_word(&mut response, *this.asked, &in_flight.account);
         }
-        let in_flight = this.in_flight.take();
-        Poll::Ready(Ok(response.map(|body| CountedBody { body, in_flight })))
+        let (in_flight, asked) = (this.in_flight.take(), *this.asked);
+        Poll::Ready(Ok(response.map(|body| CountedBody { body, asked, in_flight })))
     }
 }
 
@@ -149,14 +159,34 @@ pin_project! {
     pub struct CountedBody<B> {
         #[pin]
         body: B,
+        asked: Asked,
         in_flight: Option<InFlight>,
     }
 }
 
 #[cfg(feature = "axum")]
-impl<B> CountedBody<B> {
-    pub(crate) fn into_inner(self) -> B {
-        self.body
+impl<B: Body> CountedBody<B> {
+    /// The body alone, where nothing has to watch it: it has ended, or the I/O object sees the end of
+    /// a response of known length to a request that is alone on its connection. For a server that
+    /// is not ours, and a status that has a body.
+    pub(crate) fn unwatched(mut self, status: StatusCode) -> Result<B, Self> {
+        if self.body.is_end_stream() {
+            return Ok(self.body);
+        }
+        let bodyless = status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let Asked { http1, connect, head, body, expects } = self.asked;
+        let (Some(in_flight), Some(length)) = (&mut self.in_flight, self.body.size_hint().exact())
+        else {
+            return Err(self);
+        };
+        let alone = http1 && in_flight.account.tally().is_alone(body);
+        if !alone || connect || head || expects || bodyless {
+            return Err(self);
+        }
+        in_flight.account.ends_after(length);
+        in_flight.handed_over = true;
+        Ok(self.body)
     }
 }
 

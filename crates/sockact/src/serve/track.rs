@@ -4,14 +4,15 @@
 //! once. Sums are made when somebody asks.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::pipeline::Tally;
+use super::pipeline::{Outgoing, Tally};
 
 /// Where the process stands; only ever moves down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -81,11 +82,13 @@ pub(crate) struct Left {
 pub(crate) struct Account {
     tracker: Arc<Tracker>,
     protocol: AtomicU8,
-    in_flight: AtomicU32,
+    /// Requests that began, and those that ended: two counters that only grow, so that each is one addition for a request.
     requests: AtomicU64,
+    ended: AtomicU64,
     /// Milliseconds from the tracker's start to the end of the last response; kept while draining.
     answered: AtomicU64,
-    tally: Mutex<Tally>,
+    tally: Tally,
+    outgoing: Outgoing,
     task: Mutex<Option<Waker>>,
 }
 
@@ -118,10 +121,11 @@ impl Tracker {
         let account = Arc::new(Account {
             tracker: Arc::clone(self),
             protocol: AtomicU8::new(Protocol::Unknown as u8),
-            in_flight: AtomicU32::new(0),
             requests: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
             answered: AtomicU64::new(0),
-            tally: Mutex::default(),
+            tally: Tally::default(),
+            outgoing: Outgoing::default(),
             task: Mutex::new(None),
         });
         let mut list = lock(&self.list);
@@ -167,7 +171,7 @@ impl Tracker {
     pub(crate) fn left(&self) -> Left {
         let mut left = Left::default();
         for account in lock(&self.list).open.values() {
-            left.requests += u64::from(account.in_flight.load(Relaxed));
+            left.requests += account.in_flight();
             left.upgraded += u64::from(account.protocol() == Protocol::Upgraded);
             left.guards += u64::from(account.protocol() == Protocol::Guard);
         }
@@ -197,7 +201,7 @@ impl Tracker {
             in_flight: 0,
         };
         for account in list.open.values() {
-            sums.in_flight += u64::from(account.in_flight.load(Relaxed));
+            sums.in_flight += account.in_flight();
             sums.requests += account.requests.load(Relaxed);
         }
         sums
@@ -244,30 +248,52 @@ impl Account {
         self.protocol.store(protocol as u8, Relaxed);
     }
 
-    pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
-        lock(&self.tally)
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     pub(crate) fn request_begins(&self) {
+        if self.outgoing.is_owed() {
+            // HTTP/1 answers in order: the server has taken all of the response before.
+            self.outgoing.forgive();
+            self.request_ends();
+        }
         self.requests.fetch_add(1, Relaxed);
-        self.in_flight.fetch_add(1, Relaxed);
         if self.protocol() == Protocol::Http1 {
-            self.tally().request();
+            self.tally.request();
         }
     }
 
     pub(crate) fn request_ends(&self) {
         if self.protocol() == Protocol::Http1 {
-            self.tally().answered();
+            self.tally.answered();
         }
         if self.phase() != Phase::Serving {
             self.answered.store(self.tracker.now(), Relaxed);
         }
-        self.in_flight.fetch_sub(1, Relaxed);
+        self.ended.fetch_add(1, Release);
+    }
+
+    /// The request that is being answered ends when a head and a body of this length are written.
+    pub(crate) fn ends_after(&self, length: u64) {
+        self.outgoing.owe(length);
+    }
+
+    /// Bytes were written.
+    pub(crate) fn wrote(&self, data: &[u8]) {
+        if self.outgoing.is_owed() && self.outgoing.wrote(data) {
+            self.request_ends();
+        }
+    }
+
+    fn in_flight(&self) -> u64 {
+        // The ended ones first: a request that comes between the two counts as one more, not as one less than none.
+        let ended = self.ended.load(Acquire);
+        self.requests.load(Relaxed).saturating_sub(ended)
     }
 
     pub(crate) fn is_answering(&self) -> bool {
-        self.in_flight.load(Relaxed) > 0
+        self.in_flight() > 0
     }
 
     /// The connection's task can be woken by this from now on.
@@ -288,7 +314,7 @@ impl Account {
         let since = self.answered.load(Relaxed).max(tracker.drain_began.load(Relaxed));
         let window = tracker.idle_window.load(Relaxed);
         tracker.now() >= since.saturating_add(window)
-            && (self.protocol() == Protocol::Http2 || !self.tally().has_part_of_a_request())
+            && (self.protocol() == Protocol::Http2 || !self.tally.has_part_of_a_request())
     }
 }
 
