@@ -63,11 +63,15 @@
 //! such a listener there is none.
 //!
 //! # The gate
-//! At 0 a slot does not look at its sockets: connections wait in the backlog or are the other
-//! slot's. At 1 it accepts. Between, it accepts in a window of each 100 ms, measured on
-//! CLOCK_MONOTONIC: a share up to one half has the begin of the period, a larger one its end, so
-//! that a share and its complement in the other slot never overlap (`"from"` in the request moves
-//! the window). When the answer to `PUT /-/gate` comes, the gate is in force.
+//! A share of the connections. At 0 a slot does not look at its sockets: connections wait in the
+//! backlog or are the other slot's. At 1 it accepts all that the other does not claim; two open slots
+//! share as the kernel happens to wake them. Between, each connection goes to the slot in whose
+//! window it arrives, a window of each 104 ms (longer for shares under 0.1 and over 0.9) on
+//! CLOCK_MONOTONIC. The slot claims its window by a record lock on the listening socket
+//! (`fcntl_locking(2)`), and an open slot stays out of it: 0.1 is a tenth beside a slot with 1 and
+//! beside one with 0.9. A slot with a share that is alone lets connections wait for its window.
+//! `"from"` in the request, 0 to 1, says where in the period the window begins. When the
+//! answer to `PUT /-/gate` comes, the gate is in force.
 //!
 //! # Descriptors are shared
 //! Both slots and PID 1 hold the same listening sockets. Nothing here ever calls `shutdown(2)`

@@ -43,25 +43,6 @@ fn a_gate_is_in_force_when_the_answer_comes() {
 }
 
 #[test]
-fn two_slots_share_by_disjoint_windows() {
-    let (http, address) = public();
-    let blue = Start::new("blue", &http).env("SOCKACT_GATE", "0.8").ready();
-    let green = Start::new("green", &http).env("SOCKACT_GATE", "0.2").ready();
-    let (mut asked, mut greens) = (0, 0);
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(2);
-    while std::time::Instant::now() < end {
-        let mut client = Client::connect(address);
-        greens += u32::from(client.get("/").body == "green");
-        asked += 1;
-    }
-    let share = f64::from(greens) / f64::from(asked);
-    println!("{greens} of {asked} went to the slot with a share of 0.2: {share:.3}");
-    assert!((0.1..0.3).contains(&share), "{share}");
-    assert_eq!(blue.status()["gate"], 0.8);
-    assert_eq!(green.status()["gate"], 0.2);
-}
-
-#[test]
 fn a_gate_that_is_none_fails_the_start() {
     let (http, _) = public();
     let fds = [("http", std::os::fd::AsFd::as_fd(&http))];

@@ -1,14 +1,18 @@
 //! The accept loop: one for each listening socket, obeying the gate.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::net::{TcpListener, UnixListener};
 
+use super::claim::Claim;
 use super::clock::{Alarm, monotonic};
-use super::gate::{Keeper, Plan};
+use super::gate::Keeper;
 use super::io::Stream;
+use super::window::Plan;
 use crate::listener::Socket;
 
 /// Accepts and hands each connection to `spawn`, until the gate says stop; then the listener is
@@ -18,6 +22,7 @@ use crate::listener::Socket;
 /// each connection that the other slot takes.
 pub(crate) async fn run(socket: Socket, mut keeper: Keeper, mut spawn: impl FnMut(Stream)) {
     let mut watch: Option<Watched> = None;
+    let mut claim = Claim::on(&socket);
     let mut alarm = Alarm::default();
     let mut trouble = Trouble::default();
     loop {
@@ -25,7 +30,8 @@ pub(crate) async fn run(socket: Socket, mut keeper: Keeper, mut spawn: impl FnMu
         if order.stop {
             return;
         }
-        let plan = order.setting.plan(monotonic());
+        let plan = claim.plan(order.setting, monotonic());
+        keeper.obeys(order);
         if plan == Plan::Closed {
             watch = None;
             keeper.changed().await;
@@ -38,13 +44,16 @@ pub(crate) async fn run(socket: Socket, mut keeper: Keeper, mut spawn: impl FnMu
             };
             let watched = watch.insert(watched);
             match plan {
-                Plan::Open | Plan::Closed => accept_all(watched, &mut spawn, &mut trouble).await,
                 Plan::ShutUntil(edge) => alarm.at(edge).await,
-                Plan::OpenUntil(edge) => tokio::select! {
-                    biased;
-                    result = alarm.at(edge) => result,
-                    result = accept_all(watched, &mut spawn, &mut trouble) => result,
-                },
+                _ => {
+                    accept_all(
+                        watched,
+                        || claim.allows(plan, monotonic()),
+                        &mut spawn,
+                        &mut trouble,
+                    )
+                    .await
+                }
             }
         };
         let result = tokio::select! {
@@ -75,23 +84,28 @@ impl Watched {
         })
     }
 
-    async fn accept(&self) -> io::Result<Stream> {
-        Ok(match self {
-            Watched::Tcp(l) => Stream::tcp(l.accept().await?.0),
-            Watched::Unix(l) => Stream::Unix(l.accept().await?.0),
-        })
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        match self {
+            Watched::Tcp(l) => l.poll_accept(cx).map_ok(|(stream, _)| Stream::tcp(stream)),
+            Watched::Unix(l) => l.poll_accept(cx).map_ok(|(stream, _)| Stream::Unix(stream)),
+        }
     }
 }
 
-/// Accepts until an error that is the process's own. Under a flood of connections the runtime's
-/// budget gives the gate and the other tasks their turn.
+/// Accepts as long as `allowed`, or until an error that is the process's own. What is allowed is
+/// asked before each accept(2), so that not even a flood of connections prolongs a window. Under
+/// one the runtime's budget gives the gate and the other tasks their turn.
 async fn accept_all(
     watch: &Watched,
+    allowed: impl Fn() -> bool,
     spawn: &mut impl FnMut(Stream),
     trouble: &mut Trouble,
 ) -> io::Result<()> {
-    loop {
-        match watch.accept().await {
+    let next = || {
+        poll_fn(|cx| if allowed() { watch.poll_accept(cx).map(Some) } else { Poll::Ready(None) })
+    };
+    while let Some(accepted) = next().await {
+        match accepted {
             Ok(stream) => {
                 spawn(stream);
                 trouble.over();
@@ -100,6 +114,7 @@ async fn accept_all(
             Err(e) => return Err(e),
         }
     }
+    Ok(())
 }
 
 /// Errors of accept(2) that belong to the connection that was to be accepted, not to the listener:

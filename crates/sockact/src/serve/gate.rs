@@ -1,49 +1,42 @@
-//! The gate: which share of the time this process accepts.
+//! The gate: which share of the connections this process accepts.
 //!
-//! A share between 0 and 1 is a window in each period of [`PERIOD`] on CLOCK_MONOTONIC, which all
-//! processes of a machine read alike. So two slots can take disjoint windows that fill the period:
-//! a canary of 0.1 has the first tenth, its counterpart of 0.9 the other nine (see
-//! [`Setting::new`]). A connection that arrives in nobody's window waits in the backlog.
+//! - 0: none. The socket is not even watched.
+//! - 1: all that no other process claims. Two open slots share as the kernel wakes them.
+//! - Between 0 and 1: those that arrive in a [`Window`] of each period of CLOCK_MONOTONIC, which the
+//!   process claims for itself (see [`claim`](super::claim)): an open slot stays out of it. So 0.1
+//!   is a tenth of the connections beside a slot with 1 and beside one with 0.9. A connection that
+//!   arrives in nobody's window waits in the backlog; a slot that is alone gets every one.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// One turn of the duty cycle.
-pub(crate) const PERIOD: Duration = Duration::from_millis(100);
+use super::window::Window;
 
 /// A share of accepts and where in the period it lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Setting {
     share: f64,
-    from: f64,
+    from: Option<f64>,
 }
 
-/// What an accept loop does now.
+/// When a setting lets connections in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Plan {
-    /// Does not look at the socket until the setting changes.
-    Closed,
-    /// Accepts until the setting changes.
-    Open,
-    /// Accepts until this time on CLOCK_MONOTONIC.
-    OpenUntil(Duration),
-    /// Does not accept until this time on CLOCK_MONOTONIC.
-    ShutUntil(Duration),
+pub(crate) enum Turn {
+    Never,
+    Always,
+    Window(Window),
 }
 
 impl Setting {
-    pub(crate) const OPEN: Setting = Setting { share: 1.0, from: 0.0 };
-    pub(crate) const CLOSED: Setting = Setting { share: 0.0, from: 0.0 };
+    pub(crate) const OPEN: Setting = Setting { share: 1.0, from: None };
+    pub(crate) const CLOSED: Setting = Setting { share: 0.0, from: None };
 
-    /// `share` from 0 to 1. `from` is the part of the period at which the window begins; by default
-    /// a share up to one half begins with the period, a larger one ends with it, so that a share
-    /// and its complement never overlap. Two slots with one half each need `from` for one of them.
+    /// `share` from 0 to 1. `from` is the part of the period at which the window begins, whoever
+    /// else has it; by default see [`Window::usual`], and another place when that is taken.
     pub(crate) fn new(share: f64, from: Option<f64>) -> Option<Setting> {
-        let from = from.unwrap_or(if share <= 0.5 { 0.0 } else { 1.0 - share });
-        let sound = (0.0..=1.0).contains(&share) && (0.0..=1.0).contains(&from);
-        sound.then_some(Setting { share, from })
+        let sound = |part: f64| (0.0..=1.0).contains(&part);
+        (sound(share) && from.is_none_or(sound)).then_some(Setting { share, from })
     }
 
     /// The share of accepts, 0 to 1.
@@ -51,29 +44,25 @@ impl Setting {
         self.share
     }
 
-    /// What to do at `now` on CLOCK_MONOTONIC.
-    pub(crate) fn plan(self, now: Duration) -> Plan {
-        if self.share <= 0.0 {
-            return Plan::Closed;
-        }
-        if self.share >= 1.0 {
-            return Plan::Open;
-        }
-        let period = PERIOD.as_nanos();
-        let part = |share: f64| (share * period as f64).round() as u128;
-        // Time since the window began, in this period or, for one that wraps, in the one before.
-        let since = (now.as_nanos() + period - part(self.from) % period) % period;
-        let window = part(self.share).clamp(1, period - 1);
-        if since < window {
-            Plan::OpenUntil(now + nanos(window - since))
-        } else {
-            Plan::ShutUntil(now + nanos(period - since))
-        }
+    /// Whether the window must lie where it was asked for.
+    pub(crate) fn insists(self) -> bool {
+        self.from.is_some()
     }
-}
 
-fn nanos(n: u128) -> Duration {
-    Duration::from_nanos(n as u64)
+    /// When connections are let in. A share is taken to the nearest millionth, but one that is not
+    /// 0 or 1 is never rounded to it.
+    pub(crate) fn turn(self) -> Turn {
+        if self.share <= 0.0 {
+            return Turn::Never;
+        }
+        let parts = |share: f64| (share * f64::from(Window::WHOLE)).round() as u32;
+        let share = parts(self.share).clamp(1, Window::WHOLE - 1);
+        let window = match self.from {
+            None => Window::usual(share),
+            Some(from) => Window::new(share, parts(from)),
+        };
+        window.filter(|_| self.share < 1.0).map_or(Turn::Always, Turn::Window)
+    }
 }
 
 /// What is told to the accept loops.
@@ -146,11 +135,14 @@ impl Gate {
 }
 
 impl Keeper {
-    /// The order now in force for this loop, which from here on acts on it.
+    /// The latest order.
     pub(crate) fn order(&mut self) -> Order {
-        let order = *self.orders.borrow_and_update();
+        *self.orders.borrow_and_update()
+    }
+
+    /// Tells the gate that this order is in force in this loop.
+    pub(crate) fn obeys(&self, order: Order) {
         self.receipt.send_replace(order.number);
-        order
     }
 
     /// Waits for the next order.
@@ -165,59 +157,29 @@ impl Keeper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
 
     #[track_caller]
-    fn check(share: f64, from: Option<f64>, now: u64, expected: Plan) {
-        assert_eq!(Setting::new(share, from).unwrap().plan(ms(now)), expected);
+    fn check(share: f64, from: Option<f64>, expected: Option<Turn>) {
+        assert_eq!(Setting::new(share, from).map(Setting::turn), expected);
     }
 
     #[test]
-    fn windows() {
-        check(0.0, None, 7, Plan::Closed);
-        check(1.0, None, 7, Plan::Open);
-        check(0.1, None, 1_000, Plan::OpenUntil(ms(1_010)));
-        check(0.1, None, 1_009, Plan::OpenUntil(ms(1_010)));
-        check(0.1, None, 1_010, Plan::ShutUntil(ms(1_100)));
-        check(0.9, None, 1_009, Plan::ShutUntil(ms(1_010)));
-        check(0.9, None, 1_010, Plan::OpenUntil(ms(1_100)));
-        check(0.5, Some(0.75), 1_010, Plan::OpenUntil(ms(1_025)));
-        check(0.5, Some(0.75), 1_030, Plan::ShutUntil(ms(1_075)));
-        assert_eq!(Setting::new(1.1, None), None);
-        assert_eq!(Setting::new(-0.1, None), None);
-        assert_eq!(Setting::new(f64::NAN, None), None);
-        assert_eq!(Setting::new(0.5, Some(f64::INFINITY)), None);
-    }
-
-    fn open(plan: Plan) -> bool {
-        matches!(plan, Plan::Open | Plan::OpenUntil(_))
-    }
-
-    proptest! {
-        #[test]
-        fn a_share_and_its_complement_fill_the_period(percent in 1u64..100, now in 0u64..10_000) {
-            prop_assume!(percent != 50);
-            let share = percent as f64 / 100.0;
-            let one = Setting::new(share, None).unwrap().plan(ms(now));
-            let other = Setting::new(1.0 - share, None).unwrap().plan(ms(now));
-            prop_assert!(open(one) != open(other));
-        }
-
-        #[test]
-        fn an_edge_is_ahead_and_changes_the_plan(
-            share in 0.001f64..0.999, from in 0.0f64..1.0, now in 0u64..1_000_000_000
-        ) {
-            let setting = Setting::new(share, Some(from)).unwrap();
-            let now = Duration::from_nanos(now);
-            let plan = setting.plan(now);
-            let (Plan::OpenUntil(edge) | Plan::ShutUntil(edge)) = plan else { panic!("{plan:?}") };
-            prop_assert!(edge > now && edge <= now + PERIOD);
-            prop_assert!(open(setting.plan(edge)) != open(plan));
-        }
+    fn turns() {
+        let window = |parts, from| Window::new(parts, from).map(Turn::Window);
+        check(0.0, None, Some(Turn::Never));
+        check(1.0, None, Some(Turn::Always));
+        check(1.0, Some(0.5), Some(Turn::Always));
+        check(0.1, None, window(100_000, 0));
+        check(0.9, None, window(900_000, 100_000));
+        check(1.0 - 0.9, None, window(100_000, 0));
+        check(0.5, Some(0.75), window(500_000, 750_000));
+        check(0.5, Some(1.0), window(500_000, 0));
+        check(1e-9, None, window(1, 0));
+        check(1.0 - 1e-9, None, window(999_999, 1));
+        check(1.1, None, None);
+        check(-0.1, None, None);
+        check(f64::NAN, None, None);
+        check(0.5, Some(f64::INFINITY), None);
     }
 
     #[tokio::test]
@@ -227,7 +189,10 @@ mod tests {
         let set = gate.set(Setting::CLOSED);
         tokio::pin!(set);
         assert!(futures_poll(set.as_mut()).await.is_none(), "nobody took note yet");
-        assert_eq!(keeper.order().setting, Setting::CLOSED);
+        let order = keeper.order();
+        assert_eq!(order.setting, Setting::CLOSED);
+        assert!(futures_poll(set.as_mut()).await.is_none(), "nobody acts on it yet");
+        keeper.obeys(order);
         set.await;
         drop(keeper);
         gate.set(Setting::OPEN).await;

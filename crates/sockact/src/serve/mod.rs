@@ -5,6 +5,7 @@ mod admin;
 mod attach;
 #[cfg(feature = "axum")]
 pub mod axum;
+mod claim;
 mod clock;
 mod conn;
 mod connection;
@@ -23,6 +24,7 @@ mod shared;
 mod status;
 mod track;
 mod vars;
+mod window;
 
 use std::fmt;
 use std::pin::Pin;
