@@ -2,9 +2,16 @@
 //!
 //! The tests start it as slots beside `examples/slot`; `MODE` is `drain` or `plain`.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::routing::{any, get};
+use hyper::body::{Frame, SizeHint};
 use sockact::axum::Lame;
 
 #[tokio::main]
@@ -14,11 +21,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let http = listeners.tcp("http")?;
     let router = Router::new()
         .route("/", get(move || async move { slot }))
+        .route("/drip", get(async || Body::new(Drip { left: 4, pause: None })))
         .route("/ws", any(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(echo) }));
     if std::env::var("MODE").is_ok_and(|mode| mode == "plain") {
         return plain(http, router).await;
     }
-    let mut drain = sockact::Drain::new().probe(router.clone());
+    let window = std::env::var("IDLE_MS").ok().and_then(|ms| ms.parse().ok()).unwrap_or(5000);
+    let drain = sockact::Drain::new().idle_window(Duration::from_millis(window));
+    let mut drain = drain.probe(router.clone());
     let http = drain.incoming(http);
     let watch = drain.start();
     axum::serve(http, Lame::new(router)).with_graceful_shutdown(watch.finished()).await?;
@@ -42,6 +52,35 @@ async fn plain(
     axum::serve(http, router).with_graceful_shutdown(signal).await?;
     println!("0 finished, 0 cut, of 0 connections and 0 requests in all");
     Ok(())
+}
+
+/// A body of known length whose bytes come one by one.
+struct Drip {
+    left: u64,
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl hyper::body::Body for Drip {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let pause = || Box::pin(tokio::time::sleep(Duration::from_millis(250)));
+        ready!(self.pause.get_or_insert_with(pause).as_mut().poll(cx));
+        self.pause = None;
+        self.left -= 1;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b".")))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }
 
 /// Returns every message.

@@ -25,6 +25,27 @@ fn stock_axum_answers_once_more_and_then_closes() {
     assert!(report.contains("2 finished, 0 cut, of 2 connections and 3 requests"), "{report}");
 }
 
+/// Its pauses are longer than the idle window, but it is not idle.
+#[test]
+fn stock_axum_sends_a_slow_body_to_its_end() {
+    let (http, address) = public();
+    let start = Start::new("blue", &http).program("stock").env("IDLE_MS", 50);
+    let mut slot = start.ready();
+    let (mut dripping, mut idle) = (Client::connect(address), Client::connect(address));
+    assert!(!idle.get("/").close);
+    dripping.send("GET /drip HTTP/1.1\r\nHost: x\r\n\r\n");
+    slot.status_becomes(|s| s["in_flight"] == 1 && s["requests"] == 2);
+    slot.term();
+    assert_eq!(idle.rest(), "", "closed when its window is over");
+    let began = Instant::now();
+    assert_eq!(dripping.answer().expect("an answer").body, "....");
+    assert_eq!(dripping.rest(), "");
+    assert!(began.elapsed() > Duration::from_millis(500), "it was not slow");
+    drop((dripping, idle));
+    let report = slot.ends();
+    assert!(report.contains("2 finished, 0 cut, of 2 connections and 2 requests"), "{report}");
+}
+
 #[test]
 fn stock_axum_obeys_the_gate_and_answers_probes() {
     let (http, address) = public();
