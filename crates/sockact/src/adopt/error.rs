@@ -135,7 +135,9 @@ pub enum AdoptError {
     },
 
     /// The name is right, the socket is not of the kind asked for.
-    #[error("listener {name:?} (descriptor {fd}) is a {found}, asked for was a {asked}")]
+    #[error(
+        "listener {name:?} (descriptor {fd}) is a {found}, asked for was a {asked}; passed were {have}"
+    )]
     WrongKind {
         /// The name that was asked for.
         name: String,
@@ -145,6 +147,8 @@ pub enum AdoptError {
         asked: Kind,
         /// What it is.
         found: Kind,
+        /// The names that nobody took yet, for reading.
+        have: String,
     },
 
     /// No descriptor has this place.

@@ -121,7 +121,7 @@ impl Listeners {
             return Err(self.missing(name, &places));
         }
         if let Some(wrong) = found.find(|p| p.kind() != kind) {
-            return Err(wrong_kind(wrong, kind));
+            return Err(wrong_kind(wrong, kind, &places));
         }
         drop(found);
         Ok(places.take_named(name).into_iter().map(OwnedFd::from).collect())
@@ -165,7 +165,7 @@ impl Listeners {
             None if !self.activated => {
                 Err(AdoptError::NotActivated { name: format!("at index {index}") })
             }
-            Some(wrong) if wrong.kind() != kind => Err(wrong_kind(wrong, kind)),
+            Some(wrong) if wrong.kind() != kind => Err(wrong_kind(wrong, kind, &places)),
             _ => match places.take_at(index) {
                 Some(passed) => Ok(passed.into()),
                 None => Err(AdoptError::NoIndex { index, count: places.count() }),
@@ -251,9 +251,9 @@ fn list<'a>(passed: impl Iterator<Item = &'a Passed>) -> String {
     passed.map(Passed::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn wrong_kind(wrong: &Passed, asked: Kind) -> AdoptError {
-    let (fd, found) = (wrong.as_raw_fd(), wrong.kind());
-    AdoptError::WrongKind { name: wrong.name().to_owned(), fd, asked, found }
+fn wrong_kind(wrong: &Passed, asked: Kind, places: &Places) -> AdoptError {
+    let (fd, found, have) = (wrong.as_raw_fd(), wrong.kind(), list(places.rest()));
+    AdoptError::WrongKind { name: wrong.name().to_owned(), fd, asked, found, have }
 }
 
 fn bind_error(name: &str, address: &str) -> impl FnOnce(std::io::Error) -> AdoptError {
