@@ -45,40 +45,53 @@ pub fn get() -> &'static Binaries {
 
 /// oha, a load generator for HTTP/2, built from the package registry when it is not there yet.
 ///
+/// Takes 5.3 minutes of processor time: 4.6 minutes on two cores that had other work too. It does not compile without its
+/// default features, which are TLS.
+///
 /// # Panics
 /// When it cannot be built; cargo's messages are on standard error.
 pub fn oha() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let root = workspace().join("target/tools");
-        let program = root.join("bin/oha");
-        if !is_oha(&program) {
-            install_oha(&root);
-        }
-        program
-    })
+    BUILT.get_or_init(|| tool("oha", "1.16.0"))
 }
 
-const OHA: &str = "1.16.0";
-
-fn is_oha(program: &Path) -> bool {
-    // An error means that it is not there.
-    let version = Command::new(program).arg("--version").output();
-    version.is_ok_and(|output| output.stdout == format!("oha {OHA}\n").as_bytes())
+/// systemfd, the companion of the listenfd crate, built from the package registry when it is not there yet: half a minute
+/// of processor time.
+///
+/// # Panics
+/// When it cannot be built; cargo's messages are on standard error.
+pub fn systemfd() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| tool("systemfd", "0.4.6"))
 }
 
-/// Takes 5.3 minutes of processor time: 4.6 minutes on two cores that had other work too. oha does not compile without
-/// its default features, which are TLS.
-fn install_oha(root: &Path) {
+fn tool(name: &str, version: &str) -> PathBuf {
+    let root = workspace().join("target/tools");
+    let program = root.join("bin").join(name);
+    let is_it = || {
+        // An error means that it is not there.
+        let says = Command::new(&program).arg("--version").output();
+        says.is_ok_and(|output| output.stdout == format!("{name} {version}\n").as_bytes())
+    };
+    if !is_it() {
+        install(name, version, &root);
+        assert!(is_it(), "cargo install {name} {version} made something else");
+    }
+    program
+}
+
+fn install(name: &str, version: &str, root: &Path) {
     // Not with eprintln, of which the test harness shows nothing before a test has failed.
-    let _ = writeln!(io::stderr(), "building oha {OHA}, a load generator, once: about 5 minutes");
+    let _ =
+        writeln!(io::stderr(), "building {name} {version} for the tests, once: this takes minutes");
     let mut install = cargo();
-    install.args(["install", "oha", "--version", OHA, "--locked", "--force", "--root"]).arg(root);
+    install
+        .args(["install", name, "--version", version, "--locked", "--force", "--root"])
+        .arg(root);
     install.envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")]);
     let status = install.arg("--quiet").stdin(Stdio::null()).stdout(Stdio::null()).status();
     let status = status.unwrap_or_else(|e| panic!("cannot start {install:?}: {e}"));
     assert!(status.success(), "{install:?} failed: {status}");
-    assert!(is_oha(&root.join("bin/oha")), "{install:?} made something else");
 }
 
 fn workspace() -> &'static Path {

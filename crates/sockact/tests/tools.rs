@@ -85,21 +85,3 @@ fn systemd_socket_activate_accepting() {
     child.wait().expect("wait");
     assert_eq!(answer, "served\n");
 }
-
-/// systemfd, the companion of the listenfd crate; a descriptor of each kind that it makes.
-#[test]
-#[ignore = "needs systemfd: cargo install systemfd --locked --root target/tools, and target/tools/bin in PATH"]
-fn systemfd() {
-    let run = |options: &[&str]| {
-        let mut command = Command::new("systemfd");
-        command.args(["-q", "-s", "tcp::127.0.0.1:0", "-s", "udp::127.0.0.1:0"]);
-        command.args(options).arg("--").arg(example("adopted"));
-        let output = command.args(["blocking", "at:0", "any:unknown"]).output().expect("systemfd");
-        String::from_utf8([output.stdout, output.stderr].concat()).expect("text")
-    };
-    let text = run(&[]);
-    assert!(text.contains("tcp 127.0.0.1:"), "{text}");
-    assert!(text.contains("any \"unknown\" (a UDP socket)\nremaining []"), "{text}");
-    // Without a process id nobody can tell whose the descriptors are.
-    assert!(run(&["--no-pid"]).contains("LISTEN_PID is not"));
-}
