@@ -1,0 +1,158 @@
+//! The example `tls` under clients: a reload drops nobody, a switch loses nothing.
+
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use rustix::process::Signal;
+use support::certificates::{Authority, Pair, lay};
+use support::https::{Crowd, Sender, connect};
+use support::{Slot, public, requests};
+use tempfile::TempDir;
+use tokio::task::block_in_place;
+
+const TLS: &str = env!("CARGO_BIN_EXE_tls");
+
+/// A service's side of the tests: its credentials.
+struct Fixture {
+    authority: Authority,
+    credentials: TempDir,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture { authority: Authority::new(), credentials: tempfile::tempdir().expect("tempdir") }
+    }
+
+    /// A new pair, laid into the directory.
+    fn certify(&self) -> Pair {
+        let pair = self.authority.certify();
+        lay(self.credentials.path(), &pair.cert, &pair.key);
+        pair
+    }
+
+    fn start(&self, name: &str, listener: &std::net::TcpListener) -> Slot {
+        let directory = self.credentials.path().to_str().expect("path");
+        let vars = [("CREDENTIALS_DIRECTORY", directory), ("IDLE_WINDOW_MS", "300")];
+        Slot::start(TLS, name, ("https", listener), &vars)
+    }
+
+    fn crowd(&self, address: SocketAddr) -> Crowd {
+        Crowd::start(address, [self.authority.client(b"http/1.1"), self.authority.client(b"h2")])
+    }
+
+    /// Whether a new connection is greeted with this certificate.
+    async fn is_greeted(&self, address: SocketAddr, pair: &Pair) -> bool {
+        let stream = connect(address, &self.authority.client(b"h2")).await.expect("handshake");
+        let certificates = stream.get_ref().1.peer_certificates().expect("certificates");
+        certificates[0] == pair.der
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_changes_the_certificate_and_drops_nobody() {
+    let (fixture, (listener, address)) = (Fixture::new(), public());
+    let old = fixture.certify();
+    let mut slot = fixture.start("blue", &listener);
+    let crowd = fixture.crowd(address);
+    let mut kept = Vec::new();
+    for alpn in [&b"http/1.1"[..], b"h2"] {
+        kept.push(Sender::open(address, &fixture.authority.client(alpn)).await.expect("opens"));
+    }
+    crowd.goes_on(100).await;
+    assert!(fixture.is_greeted(address, &old).await);
+
+    let new = fixture.certify();
+    slot.signal(Signal::HUP);
+    let heard = block_in_place(|| slot.hears("STATUS=Serving, certificate replaced"));
+    let reloading = heard.iter().position(|l| l == "RELOADING=1").expect("told before");
+    assert!(heard[reloading + 1].starts_with("MONOTONIC_USEC="), "{heard:?}");
+    assert!(heard[reloading..].iter().any(|l| l == "READY=1"), "{heard:?}");
+    assert!(fixture.is_greeted(address, &new).await);
+    for sender in &mut kept {
+        assert!(sender.is_ready().await, "dropped by the reload");
+        assert_eq!(sender.get("/").await.expect("an answer"), "blue");
+    }
+    crowd.goes_on(100).await;
+    let count = crowd.ends().await;
+    assert_eq!(count.lost.load(Relaxed), 0, "{:?}", count.how);
+    assert_eq!(count.ended.load(Relaxed), 0, "no kept connection was dropped");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_is_no_good_leaves_the_old_one() {
+    let (fixture, (listener, address)) = (Fixture::new(), public());
+    let old = fixture.certify();
+    let mut slot = fixture.start("blue", &listener);
+    let stranger = fixture.authority.certify();
+    let cases = [
+        (&*stranger.cert, &*old.key, "credentials \"cert\" and \"key\" are no pair to serve with"),
+        ("garbage", &*old.key, "credential \"cert\" holds no certificate"),
+        (&*old.cert, "garbage", "credential \"key\" is no PEM text of what it should be"),
+    ];
+    for (cert, key, why) in cases {
+        lay(fixture.credentials.path(), cert, key);
+        slot.signal(Signal::HUP);
+        let status = format!("STATUS=Serving with the old certificate: {why}");
+        let heard = block_in_place(|| slot.hears(&status));
+        let last = heard.iter().rposition(|l| l == "RELOADING=1").expect("told before");
+        assert!(heard[last..].iter().any(|l| l == "READY=1"), "the reload is over: {heard:?}");
+        assert!(fixture.is_greeted(address, &old).await, "{why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn switches_under_load_lose_nothing() {
+    let (fixture, (listener, address)) = (Fixture::new(), public());
+    fixture.certify();
+    let mut live = fixture.start("blue", &listener);
+    let crowd = fixture.crowd(address);
+    let mut received = 0;
+    for nth in 0..5 {
+        crowd.goes_on(100).await;
+        let report = block_in_place(|| {
+            let next = fixture.start(["green", "blue"][nth % 2], &listener);
+            let mut old = std::mem::replace(&mut live, next);
+            old.term();
+            old.ends()
+        });
+        assert!(report.contains(" 0 cut"), "{report}");
+        received += requests(&report);
+    }
+    let count = crowd.ends().await;
+    assert_eq!(count.lost.load(Relaxed), 0, "{:?}", count.how);
+    live.term();
+    received += requests(&block_in_place(|| live.ends()));
+    assert_eq!(count.answered.load(Relaxed), received, "what was received was answered");
+    assert!(count.ended.load(Relaxed) > 0, "every switch ends connections, politely");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_waits_for_an_answer_and_for_the_window_of_the_idle() {
+    let (fixture, (listener, address)) = (Fixture::new(), public());
+    fixture.certify();
+    let mut slot = fixture.start("blue", &listener);
+    let mut slow = Vec::new();
+    let mut idle = Vec::new();
+    for alpn in [&b"http/1.1"[..], b"h2"] {
+        let config: Arc<_> = fixture.authority.client(alpn);
+        let mut sender = Sender::open(address, &config).await.expect("opens");
+        slow.push(tokio::spawn(async move { sender.get("/slow/800").await }));
+        idle.push(Sender::open(address, &config).await.expect("opens"));
+    }
+    block_in_place(|| {
+        slot.status_becomes(&["\"connections\":4", "\"in_flight\":2"]);
+        slot.term();
+        slot.status_becomes(&["\"state\":\"draining\"", "\"connections\":2"]);
+    });
+    for answer in slow {
+        assert_eq!(answer.await.expect("task").expect("an answer"), "slow");
+    }
+    for sender in &mut idle {
+        assert!(!sender.is_ready().await, "told to go");
+    }
+    let report = block_in_place(|| slot.ends());
+    assert!(report.contains("4 finished, 0 cut, of 4 connections and 2 requests"), "{report}");
+}
