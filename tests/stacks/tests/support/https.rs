@@ -15,6 +15,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
 
+use super::not_processed;
+
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Shakes hands; the certificate is checked against the configuration's root.
@@ -85,7 +87,7 @@ pub(crate) struct Count {
 
 impl Count {
     fn fails(&self, e: Error) {
-        if e.downcast_ref().is_some_and(not_processed) {
+        if not_processed(&*e) {
             self.unsent.fetch_add(1, Relaxed);
             return;
         }
@@ -168,10 +170,6 @@ async fn ask(mut sender: Sender, stop: Arc<AtomicBool>, count: Arc<Count>) {
             Err(e) => return count.fails(e.into()),
         }
     }
-}
-
-fn not_processed(error: &hyper::Error) -> bool {
-    error.is_canceled() || format!("{error:?}").contains("GoAway(b\"\", NO_ERROR, Remote)")
 }
 
 async fn once(a: SocketAddr, config: Arc<ClientConfig>, stop: Arc<AtomicBool>, count: Arc<Count>) {

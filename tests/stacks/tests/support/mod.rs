@@ -102,3 +102,13 @@ pub(crate) fn requests(report: &str) -> u64 {
     let at = words.iter().position(|w| *w == "requests").expect("a report");
     words[at - 1].parse().expect("a number")
 }
+
+/// An HTTP/2 request that was not sent, or of which the server's GOAWAY said that it was not looked
+/// at: it is for a new connection (RFC 9113, section 8.7).
+pub(crate) fn not_processed(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |e| e.source());
+    causes.any(|e| {
+        let not_sent = e.downcast_ref().is_some_and(hyper::Error::is_canceled);
+        not_sent || format!("{e:?}").ends_with("GoAway(b\"\", NO_ERROR, Remote) })")
+    })
+}
