@@ -121,6 +121,7 @@ impl Counted {
     }
 
     /// Puts GOAWAY between two frames of the server, once, while draining.
+    #[inline]
     fn poll_goaway(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let account = &self.entry.account;
         let Some(foreign) = &mut self.foreign else { return Poll::Ready(Ok(())) };
@@ -152,19 +153,26 @@ impl Counted {
     }
 
     fn saw(&mut self, data: &[u8]) {
-        if self.account().protocol() == Protocol::Unknown {
-            let wanted = &PREFACE[self.preface..];
-            let length = wanted.len().min(data.len());
-            if data[..length] != wanted[..length] {
-                self.account().set_protocol(Protocol::Http1);
-            } else if length == wanted.len() {
-                self.account().set_protocol(Protocol::Http2);
-            }
-            self.preface += length;
-        }
-        if matches!(self.account().protocol(), Protocol::Http1 | Protocol::Unknown) {
+        let protocol = match self.account().protocol() {
+            Protocol::Unknown => self.recognize(data),
+            known => known,
+        };
+        if matches!(protocol, Protocol::Http1 | Protocol::Unknown) {
             self.account().tally().read(data);
         }
+    }
+
+    #[cold]
+    fn recognize(&mut self, data: &[u8]) -> Protocol {
+        let wanted = &PREFACE[self.preface..];
+        let length = wanted.len().min(data.len());
+        if data[..length] != wanted[..length] {
+            self.account().set_protocol(Protocol::Http1);
+        } else if length == wanted.len() {
+            self.account().set_protocol(Protocol::Http2);
+        }
+        self.preface += length;
+        self.account().protocol()
     }
 
     /// The reader found nothing. When the drain's idle window is over and the kernel, too, has

@@ -177,6 +177,9 @@ fn split_end(carry: u64, data: &[u8]) -> Option<usize> {
 
 /// How much of [`HEAD_END`] the bytes end with, after some that ended with `before` of it.
 fn carried(before: u64, data: &[u8]) -> u64 {
+    if data.is_empty() {
+        return before;
+    }
     let before = before as usize;
     for length in (1..HEAD_END.len()).rev() {
         let wanted = &HEAD_END[..length];

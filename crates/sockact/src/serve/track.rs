@@ -135,6 +135,7 @@ impl Tracker {
         Entry { key, account }
     }
 
+    #[inline]
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
             0 => Phase::Serving,
