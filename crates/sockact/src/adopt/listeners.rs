@@ -116,15 +116,14 @@ impl Listeners {
     /// As [`tcp_all`](Listeners::tcp_all).
     pub fn fds(&self, name: &str, kind: Kind) -> Result<Vec<OwnedFd>, AdoptError> {
         let mut places = lock(&self.places);
-        let mut found = places.named(name).peekable();
-        if found.peek().is_none() {
+        let found: Vec<usize> = places.named(name).map(|(place, _)| place).collect();
+        if found.is_empty() {
             return Err(self.missing(name, &places));
         }
-        if let Some(wrong) = found.find(|p| p.kind() != kind) {
+        if let Some((_, wrong)) = places.named(name).find(|(_, p)| p.kind() != kind) {
             return Err(wrong_kind(wrong, kind, &places));
         }
-        drop(found);
-        Ok(places.take_named(name).into_iter().map(OwnedFd::from).collect())
+        Ok(found.into_iter().filter_map(|place| places.take_at(place)).collect())
     }
 
     /// Takes whatever has this name, of any kind; none is no error. For what the service stored
@@ -167,7 +166,7 @@ impl Listeners {
             }
             Some(wrong) if wrong.kind() != kind => Err(wrong_kind(wrong, kind, &places)),
             _ => match places.take_at(index) {
-                Some(passed) => Ok(passed.into()),
+                Some(fd) => Ok(fd),
                 None => Err(AdoptError::NoIndex { index, count: places.count() }),
             },
         }
@@ -222,11 +221,21 @@ impl Listeners {
     }
 
     fn one(&self, name: &str, asked: Kind, all: &'static str) -> Result<OwnedFd, AdoptError> {
-        let count = lock(&self.places).named(name).count();
+        let mut places = lock(&self.places);
+        let mut found = places.named(name);
+        let first = found.next();
+        let count = 1 + found.count();
         if count > 1 {
             return Err(AdoptError::Several { name: name.to_owned(), count, all });
         }
-        Ok(self.fds(name, asked)?.remove(0))
+        let taken = match first {
+            Some((_, wrong)) if wrong.kind() != asked => {
+                return Err(wrong_kind(wrong, asked, &places));
+            }
+            Some((place, _)) => places.take_at(place),
+            None => None,
+        };
+        taken.ok_or_else(|| self.missing(name, &places))
     }
 
     fn missing(&self, name: &str, places: &Places) -> AdoptError {

@@ -49,9 +49,13 @@ impl Passed {
         self.kind
     }
 
-    /// Each way to write its name; the same descriptor is meant.
-    pub(super) fn spellings(&self) -> impl Iterator<Item = &str> {
-        self.name.spellings()
+    /// Its name in each way to write it.
+    pub(super) fn full_name(&self) -> &Name {
+        &self.name
+    }
+
+    pub(super) fn into_parts(self) -> (Name, OwnedFd) {
+        (self.name, self.fd)
     }
 
     pub(super) fn is(&self, asked: &str) -> bool {

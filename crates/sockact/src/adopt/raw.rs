@@ -19,12 +19,11 @@ impl Once {
         (!TAKEN.swap(true, Ordering::AcqRel)).then_some(Once(()))
     }
 
-    /// Takes descriptor `number`, after a look that it is open, and marks it close-on-exec.
+    /// Takes descriptor `number` and marks it close-on-exec, which fails if it is not open.
     pub(super) fn take(&mut self, number: RawFd) -> io::Result<OwnedFd> {
-        // SAFETY: the borrow lives only for the two fcntl(2) calls, which are harmless on any
-        // number; a closed one is answered with EBADF.
+        // SAFETY: the borrow lives only for one fcntl(2), which is harmless on any number; a closed
+        // one is answered with EBADF.
         let seen = unsafe { BorrowedFd::borrow_raw(number) };
-        rustix::io::fcntl_getfd(seen)?;
         rustix::io::fcntl_setfd(seen, rustix::io::FdFlags::CLOEXEC)?;
         // SAFETY: `number` is open, as was just seen. LISTEN_PID says that the service manager
         // passed it to this very process, for this purpose; `Once` exists once in a process and

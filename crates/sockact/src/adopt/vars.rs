@@ -106,6 +106,9 @@ impl Name {
 
 /// Splits at each colon that no backslash escapes; `None` when a backslash escapes nothing.
 fn split(text: &str) -> Option<Vec<Name>> {
+    if !text.contains('\\') {
+        return Some(text.split(':').map(Name::new).collect());
+    }
     let mut names = Vec::new();
     let (mut plain, mut libsystemd) = (String::new(), String::new());
     let mut chars = text.chars();
