@@ -106,3 +106,62 @@ fn failed_deploys_leave_the_release_to_roll_back_to() {
     shop.sockctl(["rollback", "shop"]).ok();
     assert_eq!(shop.get(), "v1");
 }
+
+#[test]
+fn plan_says_what_deploy_then_does_and_changes_nothing() {
+    let shop = Shop::deployed();
+    let (before, v2) = (shop.status(), shop.release("v2", None));
+    let steps = |output: &str| -> Vec<String> {
+        let lines = output.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        let events: Vec<serde_json::Value> = lines.collect();
+        let planned =
+            events.iter().flat_map(|event| event["steps"].as_array().into_iter().flatten());
+        let done = events.iter().filter(|event| event["event"] == "step");
+        let names = planned.chain(done).filter_map(|step| step["step"].as_str());
+        names.filter(|name| *name != "stage").map(String::from).collect()
+    };
+    let planned = shop.sockctl(["--json", "plan", "shop", &v2]).ok().stdout;
+    assert_eq!(shop.status(), before);
+    assert_eq!(
+        shop.sandbox.run(["ls", "/var/lib/sockact/shop/releases"]).ok().stdout.lines().count(),
+        1
+    );
+    let done = shop.deploy(&v2).ok().stdout;
+    assert_eq!(steps(&planned), steps(&done), "{planned}\n{done}");
+    let again = shop.sockctl(["plan", "shop", &v2]).ok();
+    assert!(again.stdout.contains("nothing to do"), "{again}");
+    let back = shop.sockctl(["plan", "shop", "--rollback"]).ok();
+    assert!(
+        back.stdout.contains("rollback of release") && back.stdout.contains("into blue"),
+        "{back}"
+    );
+    let restart = shop.sockctl(["plan", "shop", "--restart"]).ok();
+    assert!(restart.stdout.contains("blue must stay healthy for 300 ms"), "{restart}");
+    shop.sockctl(["plan", "shop"]).exits(2);
+}
+
+#[test]
+fn history_releases_and_logs() {
+    let shop = Shop::enabled();
+    assert!(shop.sockctl(["history", "shop"]).ok().stdout.contains("nothing was deployed yet"));
+    assert!(shop.sockctl(["releases", "shop"]).ok().stdout.contains("no releases yet"));
+    shop.deploy(&shop.release("v1", None)).ok();
+    shop.deploy(&shop.release("v2", Some("exit"))).exits(3);
+    let history = shop.sockctl(["history", "shop"]).ok();
+    let lines: Vec<_> = history.stdout.lines().collect();
+    assert!(lines[0].contains("deploy") && lines[0].contains("blue   live"), "{history}");
+    assert!(
+        lines[1].contains("rolled-back") && lines[1].contains("exited with status 7"),
+        "{history}"
+    );
+    let last = shop.sockctl(["--json", "history", "shop", "-n", "1"]).ok();
+    let last: serde_json::Value = serde_json::from_str(&last.stdout).expect("one line of JSON");
+    assert_eq!((&last["outcome"], &last["user"]), (&"rolled-back".into(), &"root".into()));
+    let releases = shop.sockctl(["releases", "shop"]).ok();
+    assert!(releases.stdout.contains("never live  in green"), "{releases}");
+    assert!(releases.stdout.contains("in blue"), "{releases}");
+    let logs = shop.sockctl(["logs", "shop", "green"]).ok();
+    assert!(logs.stdout.contains("cannot start, the file FAULT says so"), "{logs}");
+    let unknown = shop.sockctl(["logs", "shop", "pink"]).exits(4);
+    assert!(unknown.stderr.contains("its slots are blue and green"), "{unknown}");
+}

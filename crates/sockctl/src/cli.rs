@@ -1,17 +1,21 @@
 //! What can be typed.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
-use sockgen::{App, AppName};
+use sockgen::{App, AppName, SlotName};
 
 use crate::commands::Session;
 use crate::error::Error;
+use crate::files::FileError;
 use crate::plan::Step;
-use crate::release::ReleaseId;
+use crate::release::{ReleaseId, name_of_content};
 use crate::report::{Format, Report};
 use crate::status::status;
+use crate::wish::{Asked, exec_in_release, refused};
+use crate::{forecast, listing};
 
 /// Deploys without losing a request.
 ///
@@ -82,6 +86,47 @@ enum Verb {
         /// The application, as in its manifest
         app: String,
     },
+    /// Say what a command would do, step by step, and do nothing
+    ///
+    /// The steps come from the same decisions that the command itself follows, asked about a world in which each of them succeeds.
+    Plan {
+        /// The application, as in its manifest
+        app: String,
+        /// `sockctl deploy APP PATH`
+        #[arg(required_unless_present_any = ["restart", "rollback"])]
+        path: Option<PathBuf>,
+        /// `sockctl restart APP`
+        #[arg(long, conflicts_with_all = ["path", "rollback"])]
+        restart: bool,
+        /// `sockctl rollback APP [RELEASE]`
+        #[arg(long, value_name = "RELEASE", num_args = 0..=1, conflicts_with = "path")]
+        rollback: Option<Option<String>>,
+    },
+    /// Show what was deployed, when, by whom, and how it ended
+    History {
+        /// The application, as in its manifest
+        app: String,
+        /// The last so many deploys
+        #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
+        lines: usize,
+    },
+    /// Show the releases that lie on this machine, newest first
+    Releases {
+        /// The application, as in its manifest
+        app: String,
+    },
+    /// Show what the slots wrote to the journal
+    ///
+    /// Becomes journalctl(1): its pager, keys and colours.
+    Logs {
+        /// The application, as in its manifest
+        app: String,
+        /// Only this slot
+        slot: Option<String>,
+        /// Go on showing what is written from now on
+        #[arg(short, long)]
+        follow: bool,
+    },
     /// Show the slots, their releases, gates and connections
     Status {
         /// The application, as in its manifest
@@ -114,32 +159,75 @@ fn step_name(text: &str) -> Result<String, String> {
 pub async fn run(cli: Cli) -> Result<(), Error> {
     let format = if cli.json { Format::Json } else { Format::Text };
     let report = Report::new(format, cli.pause_after);
-    let release: Option<ReleaseId> = match &cli.command {
-        Verb::Rollback { release: Some(text), .. } => Some(text.parse()?),
-        _ => None,
-    };
     let app = match &cli.command {
-        Verb::Deploy { app, .. }
-        | Verb::Restart { app }
-        | Verb::Rollback { app, .. }
-        | Verb::Resume { app }
-        | Verb::Status { app } => App::load(Path::new("/"), &app.parse::<AppName>()?)?,
         Verb::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "sockctl", &mut std::io::stdout());
             return Ok(());
         }
         Verb::Man => return print(&manual()),
+        Verb::Deploy { app, .. }
+        | Verb::Restart { app }
+        | Verb::Rollback { app, .. }
+        | Verb::Resume { app }
+        | Verb::Plan { app, .. }
+        | Verb::History { app, .. }
+        | Verb::Releases { app }
+        | Verb::Logs { app, .. }
+        | Verb::Status { app } => app.parse::<AppName>()?,
     };
-    if let Verb::Status { .. } = cli.command {
-        return print(status(&app, format).await?.as_bytes());
-    }
-    let session = Session::begin(&app, &report, &typed()).await?;
+    let parsed = |text: Option<String>| text.map(|text| text.parse::<ReleaseId>()).transpose();
+    let load = || App::load(Path::new("/"), &app);
+    let begin = async |app| Session::begin(app, &report, &typed()).await;
     match cli.command {
-        Verb::Deploy { path, .. } => session.deploy(&path).await,
-        Verb::Restart { .. } => session.restart().await,
-        Verb::Rollback { .. } => session.rollback(release).await,
-        _ => session.resume().await,
+        Verb::Deploy { path, .. } => begin(&load()?).await?.deploy(&path).await,
+        Verb::Restart { .. } => begin(&load()?).await?.restart().await,
+        Verb::Rollback { release, .. } => {
+            let release = parsed(release)?;
+            begin(&load()?).await?.rollback(release).await
+        }
+        Verb::Resume { .. } => begin(&load()?).await?.resume().await,
+        Verb::Plan { path, restart, rollback, .. } => {
+            let app = load()?;
+            let asked = match (path, rollback) {
+                (Some(path), _) => Asked::Deploy(name_of_content(&path, exec_in_release(&app)?)?),
+                (None, Some(release)) => Asked::Rollback(parsed(release)?),
+                (None, None) => {
+                    debug_assert!(restart, "clap asks for one of the three");
+                    Asked::Restart
+                }
+            };
+            print(forecast::plan(&app, asked, format).await?.as_bytes())
+        }
+        Verb::History { lines, .. } => print(listing::history(&load()?, lines, format)?.as_bytes()),
+        Verb::Releases { .. } => print(listing::releases(&load()?, format)?.as_bytes()),
+        Verb::Logs { slot, follow, .. } => {
+            let slot = slot.map(|slot| slot.parse::<SlotName>()).transpose()?;
+            Err(logs(&load()?, slot, follow, format))
+        }
+        Verb::Status { .. } => print(status(&load()?, format).await?.as_bytes()),
+        Verb::Completions { .. } | Verb::Man => Ok(()),
     }
+}
+
+/// Becomes journalctl(1); returns only when it cannot.
+fn logs(app: &App, slot: Option<SlotName>, follow: bool, format: Format) -> Error {
+    let slots = slot.map_or_else(|| app.slots().to_vec(), |slot| vec![slot]);
+    if let Some(unknown) = slots.iter().find(|slot| !app.slots().contains(slot)) {
+        let there: Vec<_> = app.slots().iter().map(ToString::to_string).collect();
+        return refused(
+            format!("{} has no slot {unknown}", app.name()),
+            format!("its slots are {}", there.join(" and ")),
+        );
+    }
+    let mut journalctl = std::process::Command::new("journalctl");
+    journalctl.args(slots.iter().map(|slot| format!("--unit={}", app.slot_unit(slot))));
+    if follow {
+        journalctl.arg("--follow");
+    }
+    if format == Format::Json {
+        journalctl.arg("--output=json");
+    }
+    FileError::of("start", Path::new("journalctl"))(journalctl.exec()).into()
 }
 
 fn typed() -> String {

@@ -5,21 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
-use jiff::Timestamp;
 use serde_json::json;
-use sockgen::{App, AppName, Exec, SlotName};
+use sockgen::{App, SlotName};
 
 use crate::deploy::{Deploy, described};
 use crate::error::Error;
 use crate::files::FileError;
 use crate::history;
 use crate::lock::{self, Lock};
-use crate::plan::{Active, Command, Desired};
+use crate::plan::Desired;
 use crate::release::{self, ReleaseId, Staged};
 use crate::report::{Account, Report};
 use crate::signals::Interrupt;
-use crate::sockets::Held;
 use crate::systemd::Systemd;
+use crate::wish::{Asked, Wish, exec_in_release, ready, refused, wish};
 use crate::world::World;
 
 /// What every command that changes something needs.
@@ -55,19 +54,11 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of staging, and those of [`Deploy::run`].
     pub async fn deploy(self, source: &Path) -> Result<(), Error> {
-        let Exec::Release(exec) = self.app.exec() else {
-            let name = self.app.name();
-            return Err(refused(
-                format!("{name} runs a program that the administrator installs"),
-                format!("install the new version, then run `sockctl restart {name}`"),
-            ));
-        };
-        let world = self.ready().await?;
+        let exec = exec_in_release(self.app)?;
+        let world = ready(self.app, &self.systemd).await?;
         let staged = self.stage(source, exec).await?;
-        if self.serves(&world, &staged.id) {
-            return self.nothing_to_do(&staged.id);
-        }
-        self.go(&world, Command::Deploy, Some(staged.id)).await
+        let wish = wish(self.app, &world, Asked::Deploy(staged.id))?;
+        self.go(wish).await
     }
 
     /// Copies the release, on a thread of its own, so that Ctrl-C is heard.
@@ -104,42 +95,19 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When nothing is live, and those of [`Deploy::run`].
     pub async fn restart(self) -> Result<(), Error> {
-        let world = self.ready().await?;
-        let name = self.app.name();
-        let live = world.live_slot().ok_or_else(|| nothing_deployed(name))?;
-        self.go(&world, Command::Restart, live.release.clone()).await
+        let world = ready(self.app, &self.systemd).await?;
+        let wish = wish(self.app, &world, Asked::Restart)?;
+        self.go(wish).await
     }
 
     /// `sockctl rollback APP [RELEASE]`.
     ///
     /// # Errors
     /// When there is no such release, and those of [`Deploy::run`].
-    pub async fn rollback(self, wanted: Option<ReleaseId>) -> Result<(), Error> {
-        let world = self.ready().await?;
-        let name = self.app.name();
-        let live = world.live_slot().ok_or_else(|| nothing_deployed(name))?;
-        let Some(live) = live.release.clone() else {
-            return Err(refused(
-                format!("{name} runs a program that the administrator installs"),
-                format!("install the earlier version, then run `sockctl restart {name}`"),
-            ));
-        };
-        let staged = release::list(&self.app.releases_dir())?;
-        let previous = || history::previous(&history::read(self.app).ok()?, &live);
-        let wanted = wanted.or_else(previous).ok_or_else(|| {
-            refused("no release was live before this one".into(), "deploy another one".into())
-        })?;
-        if !staged.contains(&wanted) {
-            let there: Vec<_> = staged.iter().map(ToString::to_string).collect();
-            return Err(refused(
-                format!("release {wanted} is not on this machine any more"),
-                format!("there are: {}", there.join(", ")),
-            ));
-        }
-        if self.serves(&world, &wanted) {
-            return self.nothing_to_do(&wanted);
-        }
-        self.go(&world, Command::Rollback, Some(wanted)).await
+    pub async fn rollback(self, release: Option<ReleaseId>) -> Result<(), Error> {
+        let world = ready(self.app, &self.systemd).await?;
+        let wish = wish(self.app, &world, Asked::Rollback(release))?;
+        self.go(wish).await
     }
 
     /// `sockctl resume APP`.
@@ -167,86 +135,21 @@ impl<'a> Session<'a> {
         self.run(desired).await
     }
 
-    /// The state in which a deploy may begin: no other one unfinished, and PID 1 holds every socket.
-    async fn ready(&self) -> Result<World, Error> {
-        let name = self.app.name();
-        if let Some(unfinished) = history::remembered(self.app)? {
-            return Err(refused(
-                format!(
-                    "{} of {} into {} was interrupted",
-                    unfinished.command.name(),
-                    described(&unfinished),
-                    unfinished.into
-                ),
-                format!("run `sockctl resume {name}` first: it finishes or undoes it"),
-            ));
+    async fn go(self, wish: Wish) -> Result<(), Error> {
+        match wish {
+            Wish::Nothing(release) => {
+                let name = self.app.name();
+                let object =
+                    json!({"app": name.as_ref(), "outcome": "nothing", "release": release});
+                let text = format!("{name}: nothing to do, release {release} is live");
+                self.report.end(&text, object);
+                Ok(())
+            }
+            Wish::Deploy(desired) => {
+                history::remember(self.app, &desired)?;
+                self.run(desired).await
+            }
         }
-        let target = self.app.target();
-        let world = World::look(self.app, &self.systemd).await?;
-        if let Some(missing) = world.slots.iter().find(|slot| slot.unit.load != "loaded") {
-            return Err(refused(
-                format!("{} is not installed", self.app.slot_unit(&missing.name)),
-                "run `sockgen install` with the application's manifest".into(),
-            ));
-        }
-        if let Some(foreign) = &world.foreign_alias {
-            return Err(refused(
-                format!(
-                    "{} is an alias of {foreign}, which is no slot of {name}",
-                    self.app.alias()
-                ),
-                format!("`systemctl disable {foreign}` takes it away, if nobody needs it"),
-            ));
-        }
-        if !world.listening() {
-            return Err(refused(
-                format!("{target} is not active, so nobody listens"),
-                format!("run `systemctl enable --now {target}`"),
-            ));
-        }
-        Held::look(self.app)?;
-        Ok(world)
-    }
-
-    fn serves(&self, world: &World, release: &ReleaseId) -> bool {
-        world.live_slot().is_some_and(|slot| {
-            slot.release.as_ref() == Some(release) && slot.unit.active == Active::Active
-        })
-    }
-
-    fn nothing_to_do(&self, release: &ReleaseId) -> Result<(), Error> {
-        let name = self.app.name();
-        let object = json!({"app": name.as_ref(), "outcome": "nothing", "release": release});
-        self.report.end(&format!("{name}: nothing to do, release {release} is live"), object);
-        Ok(())
-    }
-
-    async fn go(
-        self,
-        world: &World,
-        command: Command,
-        release: Option<ReleaseId>,
-    ) -> Result<(), Error> {
-        let Some(idle) = world.idle_slot() else {
-            return Err(refused(
-                "there is no idle slot".into(),
-                "the manifest needs two slots".into(),
-            ));
-        };
-        // A warm standby that already runs the wanted release is taken as it is, but for a restart.
-        let warm = command == Command::Rollback;
-        let desired = Desired {
-            version: 1,
-            command,
-            release,
-            into: idle.name.clone(),
-            from: world.serving().map(|slot| slot.name.clone()),
-            stale: if warm { None } else { idle.unit.invocation.clone() },
-            failed: None,
-            since: Timestamp::now().as_second(),
-        };
-        history::remember(self.app, &desired)?;
-        self.run(desired).await
     }
 
     async fn run(self, desired: Desired) -> Result<(), Error> {
@@ -276,12 +179,4 @@ fn live(app: &App, slot: &SlotName) -> String {
         Some(release) => format!("{slot} serves release {release}"),
         None => format!("{slot} serves"),
     }
-}
-
-fn nothing_deployed(name: &AppName) -> Error {
-    refused("nothing is deployed yet".into(), format!("run `sockctl deploy {name} PATH` first"))
-}
-
-fn refused(what: String, hint: String) -> Error {
-    Error::Refused { what, hint }
 }

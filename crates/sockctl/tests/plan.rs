@@ -3,6 +3,7 @@
 //! The model is that of a slot, not of systemd: what systemd really does is tested under `tests/`.
 
 use proptest::prelude::*;
+use sockctl::forecast::forecast;
 use sockctl::plan::{Active, Command, Desired, Invocation, Next, Observed, Outcome, Step, next};
 use sockctl::release::ReleaseId;
 use sockgen::SlotName;
@@ -210,6 +211,24 @@ fn a_deploy_is_these_steps() {
     let (outcome, steps) = run(Model::new(false, false), &[]);
     assert_eq!(outcome, Outcome::Live);
     assert_eq!(steps, [Link, Hold, Start, Probe, Commit, Open, Close, Watch, Retire]);
+}
+
+#[test]
+fn the_forecast_is_what_then_happens() {
+    for (first, warm) in [(false, false), (false, true), (true, false)] {
+        for at in 0..12 {
+            // From the beginning, and from wherever a controller was killed.
+            let mut model = Model::new(first, warm);
+            for _ in 0..at {
+                if let Next::Do(step) = next(&model.desired, &model.observed) {
+                    model.execute(step);
+                }
+            }
+            model.kill_controller();
+            let foreseen = forecast(&model.desired, model.observed.clone());
+            assert_eq!(run(model, &[]).1, foreseen, "after {at} steps");
+        }
+    }
 }
 
 #[test]

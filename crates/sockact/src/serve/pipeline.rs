@@ -96,6 +96,7 @@ impl Tally {
     }
 
     /// Whether exactly one request came out, and nothing more is behind it.
+    #[cfg(feature = "axum")]
     pub(crate) fn is_alone(&self, body: BodyLength) -> bool {
         self.requests.get() == 1 && body != BodyLength::Chunked && !self.more_behind(body)
     }
@@ -134,6 +135,7 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     /// A head and a body of this length will be written.
+    #[cfg(feature = "axum")]
     pub(crate) fn owe(&self, length: u64) {
         self.owed.set(1 + length);
         self.in_body.set(0);

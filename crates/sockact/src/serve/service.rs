@@ -37,10 +37,11 @@ impl<S> Tracked<S> {
 struct Asked {
     http1: bool,
     connect: bool,
-    head: bool,
     body: BodyLength,
-    /// A `100 Continue` may be written before the response.
-    expects: bool,
+    /// More is written than one head and the response's body, or less: a `100 Continue` before, or
+    /// nothing after the head of an answer to HEAD.
+    #[cfg(feature = "axum")]
+    odd: bool,
 }
 
 impl Asked {
@@ -52,9 +53,10 @@ impl Asked {
         Asked {
             http1: request.version() < Version::HTTP_2,
             connect: request.method() == Method::CONNECT,
-            head: request.method() == Method::HEAD,
+            #[cfg(feature = "axum")]
+            odd: request.method() == Method::HEAD
+                || body != BodyLength::Known(0) && request.headers().contains_key(header::EXPECT),
             body,
-            expects: body != BodyLength::Known(0) && request.headers().contains_key(header::EXPECT),
         }
     }
 }
@@ -175,13 +177,13 @@ impl<B: Body> CountedBody<B> {
         }
         let bodyless = status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let Asked { http1, connect, head, body, expects } = self.asked;
+        let Asked { http1, connect, body, odd } = self.asked;
         let (Some(in_flight), Some(length)) = (&mut self.in_flight, self.body.size_hint().exact())
         else {
             return Err(self);
         };
         let alone = http1 && in_flight.account.tally().is_alone(body);
-        if !alone || connect || head || expects || bodyless {
+        if !alone || connect || odd || bodyless {
             return Err(self);
         }
         in_flight.account.ends_after(length);

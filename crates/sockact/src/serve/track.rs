@@ -276,6 +276,7 @@ impl Account {
     }
 
     /// The request that is being answered ends when a head and a body of this length are written.
+    #[cfg(feature = "axum")]
     pub(crate) fn ends_after(&self, length: u64) {
         self.outgoing.owe(length);
     }

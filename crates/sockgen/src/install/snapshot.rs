@@ -204,7 +204,10 @@ fn lacking(root: &Path, app: &App) -> Vec<String> {
     let Exec::Release(exec) = app.exec() else { return Vec::new() };
     let lacks = |link: &Path| link.is_symlink() && !link.join(exec).is_file();
     let slots = app.slots().iter();
-    slots.filter(|slot| lacks(&below(root, &app.slot_link(slot)))).map(|s| s.to_string()).collect()
+    slots
+        .filter(|slot| lacks(&below(root, &app.slot_link(slot))))
+        .map(ToString::to_string)
+        .collect()
 }
 
 fn accounts(root: &Path) -> Vec<String> {

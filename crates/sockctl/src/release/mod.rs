@@ -1,15 +1,17 @@
 //! Releases on disk: staged once for each content, never changed, linked by slots.
 
+mod tree;
+
 use std::fmt;
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use tree::Tree;
 
 /// A release's name: the first 16 hex digits of the SHA-256 of its content.
 ///
@@ -194,14 +196,9 @@ fn copy(
         .permissions(Permissions::from_mode(0o755))
         .tempdir_in(releases)
         .doing("create a directory in", releases)?;
-    let mut tree = Tree { hash: Sha256::new(), bytes: 0, private: 0, stop };
-    if is_dir {
-        tree.directory(source, copy.path(), Path::new(""))?;
-    } else {
-        tree.single(source, copy.path(), exec)?;
-    }
-    let digest = tree.hash.finalize();
-    let id = ReleaseId(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect());
+    let mut tree = Tree::new(Some(copy.path()), stop);
+    tree.whole(source, is_dir, exec)?;
+    let (bytes, private, id) = (tree.bytes, tree.private, tree.name());
     let home = releases.join(&id.0);
     let known = home.is_dir();
     if !known {
@@ -209,7 +206,20 @@ fn copy(
         fs::rename(&copy, &home).doing("rename the copy to", &home)?;
         sync(releases)?;
     }
-    Ok(Staged { id, known, bytes: tree.bytes, private: tree.private })
+    Ok(Staged { id, known, bytes, private })
+}
+
+/// The name that `source` would get. Nothing is written.
+///
+/// # Errors
+/// Those of [`stage`].
+pub fn name_of_content(source: &Path, exec: &Path) -> Result<ReleaseId, StageError> {
+    let kind = fs::metadata(source).doing("read", source)?;
+    check_executable(source, exec, kind.is_dir())?;
+    let never = AtomicBool::new(false);
+    let mut tree = Tree::new(None, &never);
+    tree.whole(source, kind.is_dir(), exec)?;
+    Ok(tree.name())
 }
 
 const STAGING: &str = ".staging-";
@@ -255,93 +265,6 @@ fn name_of(kind: fs::FileType) -> &'static str {
 
 fn sync(directory: &Path) -> Result<(), StageError> {
     File::open(directory).and_then(|dir| dir.sync_all()).doing("sync", directory)
-}
-
-struct Tree<'a> {
-    hash: Sha256,
-    bytes: u64,
-    private: usize,
-    stop: &'a AtomicBool,
-}
-
-impl Tree<'_> {
-    fn directory(&mut self, from: &Path, to: &Path, inside: &Path) -> Result<(), StageError> {
-        let mut entries = fs::read_dir(from)
-            .and_then(Iterator::collect::<io::Result<Vec<_>>>)
-            .doing("list", from)?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let (from, to) = (entry.path(), to.join(entry.file_name()));
-            let inside = inside.join(entry.file_name());
-            let kind = entry.file_type().doing("read", &from)?;
-            if kind.is_dir() {
-                self.name(b'd', &inside);
-                fs::DirBuilder::new().mode(0o755).create(&to).doing("create", &to)?;
-                self.directory(&from, &to, &inside)?;
-            } else if kind.is_symlink() {
-                let target = fs::read_link(&from).doing("read", &from)?;
-                self.name(b'l', &inside);
-                self.name(b'>', &target);
-                symlink(&target, &to).doing("create", &to)?;
-            } else if kind.is_file() {
-                self.file(&from, &to, &inside)?;
-            } else {
-                return Err(StageError::Special { path: from, kind: name_of(kind) });
-            }
-        }
-        sync(to)
-    }
-
-    fn single(&mut self, from: &Path, to: &Path, exec: &Path) -> Result<(), StageError> {
-        let (mut inside, mut place) = (PathBuf::new(), to.to_owned());
-        for part in exec.parent().into_iter().flat_map(Path::components) {
-            inside.push(part);
-            place.push(part);
-            self.name(b'd', &inside);
-            fs::DirBuilder::new().mode(0o755).create(&place).doing("create", &place)?;
-        }
-        self.file(from, &to.join(exec), exec)?;
-        sync(&place)?;
-        sync(to)
-    }
-
-    fn file(&mut self, from: &Path, to: &Path, inside: &Path) -> Result<(), StageError> {
-        let mut source = File::open(from).doing("read", from)?;
-        let mode = source.metadata().doing("read", from)?.permissions().mode();
-        let executable = mode & 0o111 != 0;
-        self.private += usize::from(mode & 0o004 == 0);
-        let mode = if executable { 0o755 } else { 0o644 };
-        let mut copy =
-            File::options().write(true).create_new(true).mode(mode).open(to).doing("create", to)?;
-        let mut content = Sha256::new();
-        let mut buffer = vec![0; 256 * 1024];
-        let mut length = 0;
-        loop {
-            if self.stop.load(Relaxed) {
-                return Err(StageError::Interrupted);
-            }
-            let read = source.read(&mut buffer).doing("read", from)?;
-            if read == 0 {
-                break;
-            }
-            content.update(&buffer[..read]);
-            copy.write_all(&buffer[..read]).doing("write", to)?;
-            length += read as u64;
-        }
-        copy.sync_all().doing("sync", to)?;
-        self.name(if executable { b'x' } else { b'f' }, inside);
-        self.hash.update(content.finalize());
-        self.bytes += length;
-        Ok(())
-    }
-
-    /// Length first, so that no two trees give the same stream of bytes.
-    fn name(&mut self, kind: u8, path: &Path) {
-        let bytes = path.as_os_str().as_encoded_bytes();
-        self.hash.update([kind]);
-        self.hash.update((bytes.len() as u64).to_le_bytes());
-        self.hash.update(bytes);
-    }
 }
 
 /// The releases that lie in the directory, newest first by the time they were staged.

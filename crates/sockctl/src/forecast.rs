@@ -1,0 +1,164 @@
+//! What a deploy would do: the plan, asked again and again about a world in which every step succeeds.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+use sockgen::{App, SlotName};
+
+use crate::deploy::described;
+use crate::error::Error;
+use crate::plan::{Active, Desired, Invocation, Next, Observed, SlotState, Step, next};
+use crate::report::{Format, human};
+use crate::systemd::Systemd;
+use crate::wish::{Asked, Wish, ready, wish};
+
+/// A plan has each step at most twice; more would be a circle.
+const STEPS_AT_MOST: usize = 2 * Step::ALL.len();
+
+/// The steps from what is there to what is wanted when nothing fails, without [`Step::Record`].
+pub fn forecast(desired: &Desired, observed: Observed) -> Vec<Step> {
+    let mut world = observed;
+    let mut steps = Vec::new();
+    while let Next::Do(step) = next(desired, &world) {
+        if steps.len() == STEPS_AT_MOST {
+            break;
+        }
+        succeed(step, desired, &mut world);
+        steps.push(step);
+    }
+    steps
+}
+
+/// What the step leaves behind.
+fn succeed(step: Step, desired: &Desired, world: &mut Observed) {
+    let new = &desired.into;
+    let old = desired.from.as_ref().unwrap_or(new);
+    match step {
+        Step::Clear | Step::Withdraw | Step::Rest => stopped(slot(world, new)),
+        Step::Retire => stopped(slot(world, old)),
+        Step::Link => slot(world, new).release = desired.release.clone(),
+        Step::Hold => slot(world, new).held = true,
+        Step::Start => started(slot(world, new)),
+        Step::Revive => started(slot(world, old)),
+        Step::Probe => world.verified = slot(world, new).invocation.clone(),
+        Step::Commit => alias(world, Some(new)),
+        Step::Return => alias(world, Some(old)),
+        Step::Disable => alias(world, None),
+        Step::Open => gate(slot(world, new), true),
+        Step::Reopen => gate(slot(world, old), true),
+        Step::Close => gate(slot(world, old), false),
+        Step::Watch => world.watched = true,
+        Step::Record => {}
+    }
+}
+
+fn slot<'a>(world: &'a mut Observed, name: &SlotName) -> &'a mut SlotState {
+    world.slots.entry(name.clone()).or_default()
+}
+
+fn alias(world: &mut Observed, slot: Option<&SlotName>) {
+    (world.live, world.loaded) = (slot.cloned(), slot.cloned());
+}
+
+fn stopped(slot: &mut SlotState) {
+    (slot.active, slot.gate) = (Active::Inactive, None);
+}
+
+fn started(slot: &mut SlotState) {
+    slot.active = Active::Active;
+    // No run of systemd's has this name.
+    slot.invocation = Some(Invocation("forecast".into()));
+    slot.gate = Some(if slot.held { 0.0 } else { 1.0 });
+}
+
+fn gate(slot: &mut SlotState, open: bool) {
+    slot.held = !open;
+    if slot.active == Active::Active {
+        slot.gate = Some(if open { 1.0 } else { 0.0 });
+    }
+}
+
+/// What a step does to this application, and how long it may take.
+fn explained(step: Step, app: &App, desired: &Desired) -> String {
+    let new = &desired.into;
+    let old = desired.from.as_ref().unwrap_or(new);
+    let (swap, health) = (app.swap(), app.health());
+    match step {
+        Step::Clear => format!("stop what is left in {new}"),
+        Step::Link => format!("point {new} at {}", described(desired)),
+        Step::Hold => format!("{new} will start with a closed gate: no user meets it"),
+        Step::Start => format!("start {new}, at most {} to READY=1", human(app.start_timeout())),
+        Step::Probe => format!(
+            "{} of {new} must stay healthy for {}, within {}",
+            health.path,
+            human(swap.stable),
+            human(swap.deadline)
+        ),
+        Step::Rest => format!("stop {new} while it gets its alias"),
+        Step::Commit => format!("point {} at {new}", app.alias()),
+        Step::Open => format!("{new} accepts"),
+        Step::Close => format!("{old} accepts no more and stands by"),
+        Step::Watch => format!("{new} must stay healthy for {} in service", human(swap.watch)),
+        Step::Retire => format!("{old} drains, at most {}, and stops", human(swap.drain)),
+        Step::Reopen => format!("{old} accepts again"),
+        Step::Revive => format!("start {old} again"),
+        Step::Return => format!("point {} back at {old}", app.alias()),
+        Step::Disable => format!("take {} away", app.alias()),
+        Step::Withdraw => format!("stop {new}"),
+        Step::Record => "write the history, remove old releases".into(),
+    }
+}
+
+/// `sockctl plan`: what would be done for what was asked, as text or JSON. Takes no lock and changes nothing.
+///
+/// # Errors
+/// The reasons for which the command itself would be refused.
+pub async fn plan(app: &App, asked: Asked, format: Format) -> Result<String, Error> {
+    let world = ready(app, &Systemd::connect().await?).await?;
+    let desired = match wish(app, &world, asked)? {
+        Wish::Deploy(desired) => desired,
+        Wish::Nothing(release) if format == Format::Json => {
+            let outcome =
+                json!({"app": app.name().as_ref(), "outcome": "nothing", "release": release});
+            return Ok(format!("{outcome}\n"));
+        }
+        Wish::Nothing(release) => {
+            return Ok(format!("{}: nothing to do, release {release} is live\n", app.name()));
+        }
+    };
+    let steps = forecast(&desired, world.observed());
+    Ok(match format {
+        Format::Text => text(app, &desired, &steps),
+        Format::Json => format!("{}\n", object(app, &desired, &steps)),
+    })
+}
+
+fn text(app: &App, desired: &Desired, steps: &[Step]) -> String {
+    let from =
+        desired.from.as_ref().map_or("nothing is live yet".into(), |s| format!("{s} is live"));
+    let (name, command) = (app.name(), desired.command.name());
+    let mut text =
+        format!("{name}: {command} of {} into {}; {from}\n", described(desired), desired.into);
+    for step in steps.iter().chain([&Step::Record]) {
+        let _ = writeln!(text, "  {:<9} {}", step.name(), explained(*step, app, desired));
+    }
+    let back = match &desired.from {
+        Some(old) => format!("whatever fails before {old} drains leads back to {old}"),
+        None => "whatever fails leads back to nothing deployed".into(),
+    };
+    let _ = writeln!(text, "{back}; nothing was changed now");
+    text
+}
+
+fn object(app: &App, desired: &Desired, steps: &[Step]) -> Value {
+    let step = |step: &Step| json!({"step": step.name(), "what": explained(*step, app, desired)});
+    json!({
+        "version": 1,
+        "app": app.name().as_ref(),
+        "command": desired.command,
+        "release": desired.release,
+        "into": desired.into.as_ref(),
+        "from": desired.from.as_ref().map(AsRef::as_ref),
+        "steps": steps.iter().chain([&Step::Record]).map(step).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,160 @@
+//! From what was typed and what is there to a wish, or to the reason against it. Changes nothing.
+
+use jiff::Timestamp;
+use sockgen::{App, AppName, Exec};
+
+use crate::deploy::described;
+use crate::error::Error;
+use crate::history;
+use crate::plan::{Active, Command, Desired};
+use crate::release::{self, ReleaseId};
+use crate::sockets::Held;
+use crate::systemd::Systemd;
+use crate::world::World;
+
+/// What a person asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// This release, which is staged or would be.
+    Deploy(ReleaseId),
+    /// What is live, in a new process.
+    Restart,
+    /// This release, or the one that was live before.
+    Rollback(Option<ReleaseId>),
+}
+
+/// What follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// The release is live already.
+    Nothing(ReleaseId),
+    /// A deploy.
+    Deploy(Desired),
+}
+
+/// The world, when a deploy may begin in it: no other one is unfinished, and PID 1 holds every socket.
+///
+/// # Errors
+/// [`Error::Refused`] says what is in the way.
+pub async fn ready(app: &App, systemd: &Systemd) -> Result<World, Error> {
+    let name = app.name();
+    if let Some(unfinished) = history::remembered(app)? {
+        return Err(refused(
+            format!(
+                "{} of {} into {} was interrupted",
+                unfinished.command.name(),
+                described(&unfinished),
+                unfinished.into
+            ),
+            format!("run `sockctl resume {name}` first: it finishes or undoes it"),
+        ));
+    }
+    let world = World::look(app, systemd).await?;
+    if let Some(missing) = world.slots.iter().find(|slot| slot.unit.load != "loaded") {
+        return Err(refused(
+            format!("{} is not installed", app.slot_unit(&missing.name)),
+            "run `sockgen install` with the application's manifest".into(),
+        ));
+    }
+    if let Some(foreign) = &world.foreign_alias {
+        return Err(refused(
+            format!("{} is an alias of {foreign}, which is no slot of {name}", app.alias()),
+            format!("`systemctl disable {foreign}` takes it away, if nobody needs it"),
+        ));
+    }
+    if !world.listening() {
+        let target = app.target();
+        return Err(refused(
+            format!("{target} is not active, so nobody listens"),
+            format!("run `systemctl enable --now {target}`"),
+        ));
+    }
+    Held::look(app)?;
+    Ok(world)
+}
+
+/// What is to be done for what was asked.
+///
+/// # Errors
+/// [`Error::Refused`] when it cannot be done in this world.
+pub fn wish(app: &App, world: &World, asked: Asked) -> Result<Wish, Error> {
+    let live = world.live_slot().ok_or_else(|| nothing_deployed(app.name()));
+    let (command, release) = match asked {
+        Asked::Deploy(release) => (Command::Deploy, Some(release)),
+        Asked::Restart => (Command::Restart, live?.release.clone()),
+        Asked::Rollback(wanted) => {
+            let live = live?.release.as_ref().ok_or_else(|| program_of_the_administrator(app))?;
+            (Command::Rollback, Some(back_to(app, live, wanted)?))
+        }
+    };
+    let serves =
+        |slot: &&crate::world::Slot| slot.unit.active == Active::Active && slot.release == release;
+    if command != Command::Restart
+        && world.live_slot().filter(serves).is_some()
+        && let Some(release) = release
+    {
+        return Ok(Wish::Nothing(release));
+    }
+    let idle = world.idle_slot().ok_or_else(|| {
+        refused("there is no idle slot".into(), "the manifest needs two slots".into())
+    })?;
+    // A warm standby that already runs the wanted release is taken as it is, but only for a rollback.
+    let stale = match command {
+        Command::Rollback => None,
+        _ => idle.unit.invocation.clone(),
+    };
+    Ok(Wish::Deploy(Desired {
+        version: 1,
+        command,
+        release,
+        into: idle.name.clone(),
+        from: world.serving().map(|slot| slot.name.clone()),
+        stale,
+        failed: None,
+        since: Timestamp::now().as_second(),
+    }))
+}
+
+/// Refuses to put releases into an application that runs an installed program.
+///
+/// # Errors
+/// [`Error::Refused`] with the way to do it.
+pub fn exec_in_release(app: &App) -> Result<&std::path::Path, Error> {
+    match app.exec() {
+        Exec::Release(exec) => Ok(exec),
+        Exec::Program(_) => Err(program_of_the_administrator(app)),
+    }
+}
+
+fn back_to(app: &App, live: &ReleaseId, wanted: Option<ReleaseId>) -> Result<ReleaseId, Error> {
+    let previous = || history::previous(&history::read(app).ok()?, live);
+    let wanted = wanted.or_else(previous).ok_or_else(|| {
+        refused("no release was live before this one".into(), "deploy another one".into())
+    })?;
+    let staged = release::list(&app.releases_dir())?;
+    if staged.contains(&wanted) {
+        return Ok(wanted);
+    }
+    let there: Vec<_> = staged.iter().map(ToString::to_string).collect();
+    Err(refused(
+        format!("release {wanted} is not on this machine any more"),
+        format!("there are: {}", there.join(", ")),
+    ))
+}
+
+fn program_of_the_administrator(app: &App) -> Error {
+    let name = app.name();
+    refused(
+        format!("{name} runs a program that the administrator installs"),
+        format!("install the version that you want, then run `sockctl restart {name}`"),
+    )
+}
+
+fn nothing_deployed(name: &AppName) -> Error {
+    refused("nothing is deployed yet".into(), format!("run `sockctl deploy {name} PATH` first"))
+}
+
+/// [`Error::Refused`] with what was found and what to do.
+pub fn refused(what: String, hint: String) -> Error {
+    Error::Refused { what, hint }
+}
