@@ -98,6 +98,8 @@ pub use listener::Listener;
 pub use notify::{Notify, NotifyAccess, NotifyError, NotifyState, Watchdog};
 pub use report::{End, Report};
 pub use scrub::scrub;
+#[cfg(feature = "actix")]
+pub use serve::actix;
 #[cfg(feature = "axum")]
 pub use serve::axum;
 #[cfg(feature = "serve")]

@@ -1,6 +1,8 @@
 //! HTTP on the adopted listeners: behind a gate, ready when it is, gone without a loss.
 
 mod accept;
+#[cfg(feature = "actix")]
+pub mod actix;
 mod admin;
 mod attach;
 #[cfg(feature = "axum")]

@@ -79,15 +79,28 @@ impl Slot {
         report.trim_end().to_owned()
     }
 
-    /// Asks on the admin socket until the status holds all of these.
+    /// A request on the admin socket: the whole response.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> String {
+        let mut stream = UnixStream::connect(self.dir.path().join("admin")).expect("admin");
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close");
+        let request = format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).expect("request");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).expect("response");
+        response
+    }
+
+    pub(crate) fn gate(&self, share: f64) {
+        let answer = self.ask("PUT", "/-/gate", &format!("{{\"share\":{share}}}"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// Asks until the status holds all of these.
     pub(crate) fn status_becomes(&self, wanted: &[&str]) {
         let end = Instant::now() + PATIENCE;
         loop {
-            let mut stream = UnixStream::connect(self.dir.path().join("admin")).expect("admin");
-            let request = "GET /-/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-            stream.write_all(request.as_bytes()).expect("request");
-            let mut status = String::new();
-            stream.read_to_string(&mut status).expect("response");
+            let status = self.ask("GET", "/-/status", "");
             if wanted.iter().all(|part| status.contains(part)) {
                 return;
             }

@@ -1,0 +1,26 @@
+//! Why an application could not be built.
+
+use std::io;
+
+/// Why [`serve`](super::serve) has no application to serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ActixError {
+    /// A thread cannot be started, or has no runtime.
+    #[error("cannot start a thread for the application")]
+    Thread {
+        /// From clone(2) or epoll_create1(2).
+        source: io::Error,
+    },
+
+    /// The factory's application says no.
+    #[error("the application cannot be built: {reason}")]
+    Application {
+        /// What it said.
+        reason: String,
+    },
+
+    /// The factory panicked.
+    #[error("building the application panicked")]
+    Panicked,
+}

@@ -1,0 +1,162 @@
+//! actix-web behind the gate and the drain, under every kind of client; and what its own graceful
+//! shutdown loses.
+
+#[allow(dead_code, reason = "the crowds of sockact's own tests")]
+#[path = "../../../crates/sockact/tests/support/load.rs"]
+mod load;
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use load::{CROWDS, Count, Crowd};
+use support::{PATIENCE, Slot, public};
+
+const ACTIX: &str = env!("CARGO_BIN_EXE_actix");
+const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+fn start(name: &str, http: &TcpListener, vars: &[(&str, &str)]) -> Slot {
+    Slot::start(ACTIX, name, ("http", http), vars)
+}
+
+/// Makes switches while the crowds ask.
+fn switches(plain: bool, crowds: &[Crowd], switches: usize) -> Vec<Arc<Count>> {
+    let (http, address) = public();
+    // A crowd's connections all arrive at once.
+    rustix::net::listen(&http, 4096).expect("listen");
+    let vars: &[_] = if plain { &[("MODE", "plain")] } else { &[("SOCKACT_GATE", "closed")] };
+    let open = |slot: Slot| {
+        if !plain {
+            slot.gate(1.0);
+        }
+        slot
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let counted: Vec<_> = crowds.iter().map(|c| (*c, Arc::<Count>::default())).collect();
+    let mut live = open(start("blue", &http, vars));
+    let (clients, until) = (counted.clone(), Arc::clone(&stop));
+    let clients = std::thread::spawn(move || load::run(address, &clients, &until));
+    for nth in 0..switches {
+        std::thread::park_timeout(Duration::from_millis(200));
+        let next = open(start(["green", "blue"][nth % 2], &http, vars));
+        let mut old = std::mem::replace(&mut live, next);
+        if !plain {
+            old.gate(0.0);
+        }
+        old.term();
+        let report = old.ends();
+        assert!(report.contains(" 0 cut"), "{report}");
+    }
+    stop.store(true, Relaxed);
+    clients.join().expect("clients");
+    counted.into_iter().map(|(_, count)| count).collect()
+}
+
+fn lost(name: &str, crowds: &[Crowd], counts: &[Arc<Count>]) -> u64 {
+    let mut sum = 0;
+    for (crowd, count) in crowds.iter().zip(counts) {
+        let (answered, lost) = (count.answered.load(Relaxed), count.lost.load(Relaxed));
+        println!("{name}: {}: {answered} answered, {lost} lost {:?}", crowd.name, count.how.get());
+        assert!(answered > 20, "{} hardly ran", crowd.name);
+        sum += lost;
+    }
+    sum
+}
+
+#[test]
+fn nothing_is_lost_and_httpserver_shows_that_it_would_be_seen() {
+    let counts = switches(false, &CROWDS, 15);
+    assert_eq!(lost("sockact::actix::serve", &CROWDS, &counts), 0);
+    let crowds = [CROWDS[0], CROWDS[2]];
+    let counts = switches(true, &crowds, 3);
+    assert!(lost("HttpServer", &crowds, &counts) > 0, "these clients cannot see a loss");
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("connect");
+    stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
+    stream
+}
+
+/// Sends, and reads the response up to the end that it is known to have.
+fn answer(stream: &mut TcpStream, request: &str, end: &str) -> String {
+    stream.write_all(request.as_bytes()).expect("send");
+    let mut text = String::new();
+    while !text.ends_with(end) {
+        let mut piece = [0; 1024];
+        let n = stream.read(&mut piece).expect("no reset");
+        assert!(n > 0, "closed after {text:?}");
+        text += std::str::from_utf8(&piece[..n]).expect("text");
+    }
+    text
+}
+
+fn closes(response: &str) -> bool {
+    response.to_ascii_lowercase().contains("\r\nconnection: close\r\n")
+}
+
+#[test]
+fn a_closed_gate_holds_from_the_first_moment_and_probes_are_answered() {
+    let (http, address) = public();
+    let slot = start("blue", &http, &[("SOCKACT_GATE", "closed")]);
+    let mut waiting = connect(address);
+    waiting.write_all(GET.as_bytes()).expect("send");
+    let probe = slot.ask("GET", "/", "");
+    assert!(probe.starts_with("HTTP/1.1 200") && probe.ends_with("blue"), "{probe}");
+    assert!(slot.ask("GET", "/nowhere", "").starts_with("HTTP/1.1 404"));
+    slot.status_becomes(&["\"accepted\":0", "\"requests\":0", "\"gate\":0.0"]);
+    slot.gate(1.0);
+    assert!(answer(&mut waiting, "", "blue").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn each_client_is_told_to_close_and_the_idle_have_a_window() {
+    let (http, address) = public();
+    let mut slot = start("blue", &http, &[("IDLE_WINDOW_MS", "400")]);
+    let (mut kept, mut idle, mut fresh) = (connect(address), connect(address), connect(address));
+    assert!(!closes(&answer(&mut kept, GET, "blue")) && !closes(&answer(&mut idle, GET, "blue")));
+    slot.status_becomes(&["\"connections\":3", "\"requests\":2"]);
+    let began = Instant::now();
+    slot.term();
+    assert!(closes(&answer(&mut kept, GET, "blue")));
+    assert!(closes(&answer(&mut fresh, "GET /none HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\n")));
+    for stream in [&mut kept, &mut fresh, &mut idle] {
+        assert_eq!(stream.read(&mut [0; 1]).expect("no reset"), 0);
+    }
+    assert!(began.elapsed() >= Duration::from_millis(400), "{:?}", began.elapsed());
+    drop((kept, idle, fresh));
+    let report = slot.ends();
+    assert!(report.contains("3 finished, 0 cut, of 3 connections and 4 requests"), "{report}");
+}
+
+#[test]
+fn pipelined_requests_are_all_answered() {
+    let (http, address) = public();
+    let mut slot = start("blue", &http, &[]);
+    let mut client = connect(address);
+    slot.status_becomes(&["\"accepted\":1"]);
+    slot.term();
+    client.write_all(GET.repeat(5).as_bytes()).expect("send");
+    let mut text = String::new();
+    client.read_to_string(&mut text).expect("no reset");
+    assert_eq!(text.matches("HTTP/1.1 200").count(), 5, "{text}");
+    let said = text.to_ascii_lowercase();
+    assert_eq!(said.matches("connection: close").count(), 1, "{text}");
+    assert!(said.find("close") > said.rfind("http/1.1 200"), "on the last: {text}");
+}
+
+#[test]
+fn the_deadline_cuts_what_is_left() {
+    let (http, address) = public();
+    let mut slot = start("blue", &http, &[("SOCKACT_DRAIN_USEC", "300000")]);
+    let mut client = connect(address);
+    let slow = "GET /slow/60000 HTTP/1.1\r\nHost: x\r\n\r\n";
+    client.write_all(slow.as_bytes()).expect("send");
+    slot.status_becomes(&["\"in_flight\":1"]);
+    slot.term();
+    let report = slot.ends();
+    assert!(report.contains("drain deadline passed after 0.3 s: 0 finished, 1 cut"), "{report}");
+}
