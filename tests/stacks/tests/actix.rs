@@ -160,3 +160,19 @@ fn the_deadline_cuts_what_is_left() {
     let report = slot.ends();
     assert!(report.contains("drain deadline passed after 0.3 s: 0 finished, 1 cut"), "{report}");
 }
+
+#[test]
+fn an_application_that_cannot_be_built_is_an_error_before_anything_is_served() {
+    use actix_web::App;
+    use sockact::actix::{ActixError, serve};
+    let (http, _) = public();
+    let again = http.try_clone().expect("duplicate");
+    let refuses = || App::new().data_factory(async || Err::<(), _>("no database"));
+    let e = serve(http, refuses).expect_err("no application");
+    assert!(matches!(e, ActixError::Application { .. }), "{e}");
+    let panics = || match std::process::id() {
+        0 => App::new(),
+        _ => panic!("a factory that panics"),
+    };
+    assert!(matches!(serve(again, panics), Err(ActixError::Panicked)));
+}

@@ -11,6 +11,7 @@ use support::certificates::{Authority, Pair, lay};
 use support::https::{Crowd, Sender, connect};
 use support::{Slot, public, requests};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::block_in_place;
 
 const TLS: &str = env!("CARGO_BIN_EXE_tls");
@@ -155,4 +156,32 @@ async fn a_drain_waits_for_an_answer_and_for_the_window_of_the_idle() {
     }
     let report = block_in_place(|| slot.ends());
     assert!(report.contains("4 finished, 0 cut, of 4 connections and 2 requests"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_sent_after_the_last_response_does_not_wipe_it_out() {
+    const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let (fixture, (listener, address)) = (Fixture::new(), public());
+    fixture.certify();
+    let mut slot = fixture.start("blue", &listener);
+    let config = fixture.authority.client(b"http/1.1");
+    let mut stream = connect(address, &config).await.expect("handshake");
+    // Keeps the slot alive for a while.
+    let idle = connect(address, &config).await.expect("handshake");
+    block_in_place(|| {
+        slot.status_becomes(&["\"accepted\":2"]);
+        slot.term();
+    });
+    stream.write_all(GET.as_bytes()).await.expect("send");
+    stream.flush().await.expect("send");
+    block_in_place(|| slot.status_becomes(&["\"requests\":1", "\"in_flight\":0"]));
+    // The response lies unread at the client; a reset now would wipe it out.
+    for _ in 0..20 {
+        stream.write_all(GET.as_bytes()).await.expect("send");
+        stream.flush().await.expect("send");
+    }
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.expect("no reset");
+    assert!(response.contains("connection: close") && response.ends_with("blue"), "{response}");
+    drop(idle);
 }

@@ -14,9 +14,9 @@ pub enum ActixError {
     },
 
     /// The factory's application says no.
-    #[error("the application cannot be built: {reason}")]
+    #[error("the application cannot be built ({reason}); actix logs why")]
     Application {
-        /// What it said.
+        /// Its `InitError`, as `Debug` has it.
         reason: String,
     },
 
