@@ -176,3 +176,18 @@ fn an_application_that_cannot_be_built_is_an_error_before_anything_is_served() {
     };
     assert!(matches!(serve(again, panics), Err(ActixError::Panicked)));
 }
+
+/// The runtime of `#[actix_web::main]` has one thread.
+#[test]
+fn it_serves_on_the_runtime_of_actix_too() {
+    use actix_web::{App, rt, web};
+    let (http, address) = public();
+    let app = || App::new().route("/", web::get().to(async || "blue"));
+    let serve = sockact::actix::serve(http, app).expect("an application");
+    rt::System::new().block_on(async {
+        let served = rt::spawn(serve.into_future());
+        let client = rt::task::spawn_blocking(move || answer(&mut connect(address), GET, "blue"));
+        assert!(client.await.expect("answered").starts_with("HTTP/1.1 200"));
+        served.abort();
+    });
+}
