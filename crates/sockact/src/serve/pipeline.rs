@@ -135,7 +135,7 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     /// A head and a body of this length will be written.
-    #[cfg(feature = "axum")]
+    #[cfg(any(test, feature = "axum"))]
     pub(crate) fn owe(&self, length: u64) {
         self.owed.set(1 + length);
         self.in_body.set(0);
