@@ -103,6 +103,9 @@ pub use serve::actix;
 #[cfg(feature = "axum")]
 pub use serve::axum;
 #[cfg(feature = "serve")]
+#[doc(hidden)]
+pub use serve::fuzz_admin;
+#[cfg(feature = "serve")]
 pub use serve::{
     Answer, Connection, CountedBody, Drain, Guard, Guards, Incoming, Peer, Serve, ServeError,
     Tracked, Watch, serve,

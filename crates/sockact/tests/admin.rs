@@ -84,57 +84,6 @@ fn a_draining_slot_says_so_and_opens_no_more() {
 }
 
 #[test]
-fn garbage_and_slow_clients_leave_the_public_side_alone() {
-    let (http, address) = public();
-    let slot = Start::new("blue", &http).ready();
-    let mut garbage = connect(&slot);
-    garbage.write_all(&[0xff; 4096]).expect("send");
-    // Answered with 400 or just closed.
-    let _ = garbage.read_to_end(&mut Vec::new());
-    let mut head = connect(&slot);
-    head.write_all(b"GET / HTTP/1.1\r\n").expect("send");
-    let endless = std::iter::repeat_n(b"X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", 100_000);
-    // It is cut off somewhere on the way.
-    let cut = endless.map(|line| head.write_all(line)).find_map(Result::err);
-    assert!(cut.is_some(), "a head of 4 MB was taken");
-
-    // More clients than there is room for, none of which says a whole word.
-    let mut slow: Vec<_> = (0..20).map(|_| connect(&slot)).collect();
-    slow.iter_mut().for_each(|s| s.write_all(b"GET /-/status HTTP/1.1\r\n").expect("send"));
-    let mut client = Client::connect(address);
-    let begin = std::time::Instant::now();
-    for _ in 0..200 {
-        assert_eq!(client.get("/").body, "blue");
-    }
-    println!("200 requests beside 20 slow admin clients: {:?}", begin.elapsed());
-    // They are dropped when their time for a head is over, and the controller gets its turn.
-    assert_eq!(slot.status()["connections"], 1, "admin connections do not count");
-    let mut rest = String::new();
-    let _ = slow[0].read_to_string(&mut rest);
-}
-
-#[test]
-fn a_body_of_a_gigabyte_is_not_taken() {
-    let (http, _) = public();
-    let slot = Start::new("blue", &http).ready();
-    for path in ["/-/gate", "/-/status", "/length"] {
-        let mut stream = connect(&slot);
-        stream.set_write_timeout(Some(PATIENCE)).expect("timeout");
-        let head = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n");
-        stream.write_all(head.as_bytes()).expect("send");
-        let piece = vec![0; 65_536];
-        let taken = (0..16_384).take_while(|_| stream.write_all(&piece).is_ok()).count();
-        assert!(taken < 200, "{path}: {taken} pieces of 64 KiB were taken");
-    }
-    let status = std::fs::read_to_string(format!("/proc/{}/status", slot.pid().as_raw_pid()));
-    let status = status.expect("status");
-    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).expect("VmHWM");
-    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
-    println!("peak memory: {kib} KiB");
-    assert!(kib < 64 * 1024, "{kib} KiB");
-}
-
-#[test]
 fn a_flood_of_questions_is_slowed_down_and_the_public_side_is_not() {
     let (http, address) = public();
     let slot = Start::new("blue", &http).ready();

@@ -151,13 +151,20 @@ fn malformed(var: &'static str, value: &str) -> AdoptError {
 }
 
 /// For the fuzzer: any variables are read without a panic, and what comes out fits what went in.
+/// `LISTEN_FDS`, `LISTEN_PID`, `LISTEN_PIDFDID` (none when empty) and `LISTEN_FDNAMES`, one a line.
+///
+/// # Panics
+/// When that does not hold.
 #[doc(hidden)]
-pub fn fuzz_vars(fds: &str, pid: &str, pidfdid: Option<&str>, names: Option<&str>) {
+pub fn fuzz_vars(text: &str) {
+    let mut lines = text.splitn(4, '\n');
+    let mut next = || lines.next().map(str::to_owned);
+    let (fds, pid) = (next().unwrap_or_default(), next().unwrap_or_default());
     let vars = Vars {
-        listen_fds: Some(fds.to_owned()),
-        listen_pid: Some(pid.to_owned()),
-        listen_pidfdid: pidfdid.map(str::to_owned),
-        listen_fdnames: names.map(str::to_owned),
+        listen_fds: Some(fds.clone()),
+        listen_pid: Some(pid),
+        listen_pidfdid: next().filter(|line| !line.is_empty()),
+        listen_fdnames: next(),
     };
     if let Ok(Some(count)) = vars.count_for(Own { pid: 7, pidfd_id: Some(9) }) {
         assert!(count as u64 <= MAX_FDS && fds.parse() == Ok(count));

@@ -3,6 +3,8 @@
 //! Bounded in every way, so that whatever happens here does not touch public traffic: connections,
 //! requests a second, the size of heads and bodies, and the time for each.
 
+mod fuzz;
+
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io;
@@ -24,6 +26,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+#[doc(hidden)]
+pub use fuzz::fuzz_admin;
 
 use super::gate::Setting;
 use super::shared::Shared;
@@ -230,8 +235,10 @@ where
 struct Pace(Mutex<Instant>);
 
 impl Default for Pace {
+    /// With a whole burst saved up.
     fn default() -> Pace {
-        Pace(Mutex::new(Instant::now()))
+        let now = Instant::now();
+        Pace(Mutex::new(now.checked_sub(BURST).unwrap_or(now)))
     }
 }
 

@@ -37,6 +37,8 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming as ReqBody};
 use tokio::sync::oneshot;
 
+#[doc(hidden)]
+pub use admin::fuzz_admin;
 pub use attach::{Drain, Watch};
 pub use connection::{Connection, Incoming, Peer};
 pub use error::ServeError;
