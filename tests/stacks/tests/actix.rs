@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use load::{CROWDS, Count, Crowd};
 use support::{PATIENCE, Slot, public};
 
-const ACTIX: &str = env!("CARGO_BIN_EXE_actix");
+const ACTIX: &str = "actix";
 const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
 fn start(name: &str, http: &TcpListener, vars: &[(&str, &str)]) -> Slot {

@@ -15,7 +15,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse as Health};
 
-const GRPC: &str = env!("CARGO_BIN_EXE_grpc");
+const GRPC: &str = "grpc";
 
 fn start(name: &str, listener: &TcpListener) -> Slot {
     Slot::start(GRPC, name, ("grpc", listener), &[])

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::block_in_place;
 
-const TLS: &str = env!("CARGO_BIN_EXE_tls");
+const TLS: &str = "tls";
 
 /// A service's side of the tests: its credentials.
 struct Fixture {

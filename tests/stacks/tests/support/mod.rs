@@ -7,6 +7,7 @@ pub(crate) mod https;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,15 @@ pub(crate) fn public() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
+/// The path of an example, built by `cargo test` along with the tests.
+fn example(name: &str) -> PathBuf {
+    let me = std::env::current_exe().expect("path of this program");
+    let profile = me.ancestors().nth(2).expect("target/<profile>/deps/<program>");
+    let path = profile.join("examples").join(name);
+    assert!(path.exists(), "{} is missing: cargo build -p stacks --examples", path.display());
+    path
+}
+
 /// A running server.
 pub(crate) struct Slot {
     service: Service,
@@ -31,7 +41,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Starts `program` with the listener under this name and waits for `READY=1`.
+    /// Starts this example of the package with the listener under this name and waits for `READY=1`.
     pub(crate) fn start(
         program: &str,
         name: &str,
@@ -41,7 +51,7 @@ impl Slot {
         let dir = tempfile::tempdir().expect("tempdir");
         let admin = UnixListener::bind(dir.path().join("admin")).expect("bind");
         admin.set_nonblocking(true).expect("nonblocking");
-        let mut service = Activation::new(program)
+        let mut service = Activation::new(example(program))
             .fd(listen, listener.try_clone().expect("duplicate"))
             .fd("sockact-admin", admin)
             .configure(|command| {
