@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use sockact::threads::{Drain, Guard};
@@ -9,7 +10,12 @@ use sockact::threads::{Drain, Guard};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listeners = sockact::listeners()?;
     let http = listeners.tcp("http")?;
-    let drain = Drain::new()?;
+    // A file whose presence means that this service is not well.
+    let sick = std::env::var_os("SICK_FILE");
+    let drain = Drain::new()?.health("/health", move || match &sick {
+        Some(path) if Path::new(path).exists() => Err("the file says so"),
+        _ => Ok(()),
+    });
     drain.ready()?;
     while let Some((stream, guard)) = drain.accept(&http)? {
         std::thread::spawn(move || echo(stream, &guard));

@@ -30,6 +30,8 @@
 //! # For any program
 //! What follows needs no async runtime: with `default-features = false` there is none in the tree.
 //!
+//! - Plain threads behind the same gate, with the same admin socket and drain: [`threads`]. Gate and
+//!   admin socket need the feature `gate`, which brings a parser for HTTP/1 and serde, no runtime.
 //! - Descriptors of every kind that `systemd.socket(5)` makes, by name and checked: [`Listeners`],
 //!   [`Kind`]; blocking ones for plain threads: [`Adopt`].
 //! - What the service manager is told, `sd_notify(3)`: [`Notify`], [`Watchdog`].
@@ -56,11 +58,11 @@
 //! It is read once and never changed.
 //!
 //! # The admin socket
-//! A unix listener named `sockact-admin` is not handed out: [`serve()`] answers there, over
-//! HTTP/1.1, `GET /-/status` (JSON), `PUT /-/gate` with `{"share":0.1}`, and `GET /-/metrics`
-//! (OpenMetrics). Every other path goes to the first router, so that a health probe is a real
-//! request to this very slot. What is said there is bounded in number, size and time. Without
-//! such a listener there is none.
+//! A unix listener named `sockact-admin` is not handed out: [`serve()`], `Drain` and
+//! [`threads::Drain`] answer there, over HTTP/1.1, `GET /-/status` (JSON), `PUT /-/gate` with
+//! `{"share":0.1}`, and `GET /-/metrics` (OpenMetrics). Every other path goes to the first router, or
+//! to the health checks of threads, so that a health probe is a real request to this very slot.
+//! What is said there is bounded in number, size and time. Without such a listener there is none.
 //!
 //! # The gate
 //! A share of the connections. At 0 a slot does not look at its sockets: connections wait in the
@@ -86,6 +88,7 @@ mod report;
 mod scrub;
 #[cfg(feature = "serve")]
 mod serve;
+mod slot;
 pub mod testing;
 pub mod threads;
 

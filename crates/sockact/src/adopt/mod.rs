@@ -27,7 +27,7 @@ use vars::{Own, Vars};
 /// The name of the socket on which a slot answers its controller; never handed out.
 pub(crate) const ADMIN_NAME: &str = "sockact-admin";
 
-/// The admin listener, set aside by [`listeners`] for [`serve`](crate::serve()).
+/// The admin listener, set aside by [`listeners`] for `serve` or `threads`.
 static ADMIN: Mutex<Option<UnixListener>> = Mutex::new(None);
 
 /// Takes over the descriptors that systemd passed to this process.
@@ -135,7 +135,7 @@ fn set_admin_aside(passed: &mut Vec<Passed>) -> Result<(), AdoptError> {
 }
 
 /// The admin listener, for the first that asks.
-#[cfg(feature = "serve")]
+#[cfg(feature = "gate")]
 pub(crate) fn take_admin() -> Option<UnixListener> {
     lock(&ADMIN).take()
 }

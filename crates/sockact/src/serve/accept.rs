@@ -5,15 +5,13 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustix::io::Errno;
 use tokio::net::{TcpListener, UnixListener};
 
-use super::claim::Claim;
-use super::clock::{Alarm, monotonic};
+use super::clock::Alarm;
 use super::gate::Keeper;
 use super::io::Stream;
-use super::window::Plan;
 use crate::listener::Socket;
+use crate::slot::{Claim, Plan, is_the_connections, monotonic};
 
 /// Accepts and hands each connection to `spawn`, until the gate says stop; then the listener is
 /// closed. Closed, never shut down: shutdown(2) would end it for every process that holds it.
@@ -115,28 +113,6 @@ async fn accept_all(
         }
     }
     Ok(())
-}
-
-/// Errors of accept(2) that belong to the connection that was to be accepted, not to the listener:
-/// "Linux accept() passes already-pending network errors on the new socket as an error code".
-fn is_the_connections(e: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(e),
-        Some(
-            Errno::CONNABORTED
-                | Errno::INTR
-                | Errno::PERM
-                | Errno::PROTO
-                | Errno::NOPROTOOPT
-                | Errno::OPNOTSUPP
-                | Errno::NETDOWN
-                | Errno::NETUNREACH
-                | Errno::HOSTDOWN
-                | Errno::HOSTUNREACH
-                | Errno::NONET
-                | Errno::TIMEDOUT
-        )
-    )
 }
 
 /// How the loop takes an error such as EMFILE: it says so once, and pauses ever longer. The

@@ -8,12 +8,12 @@ mod fuzz;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Incoming};
@@ -21,34 +21,20 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use serde::Deserialize;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 #[doc(hidden)]
 pub use fuzz::fuzz_admin;
 
-use super::gate::Setting;
 use super::shared::Shared;
 use super::track::Phase;
 use crate::BoxError;
-
-/// Connections at a time; more wait in the backlog.
-const CONNECTIONS: usize = 16;
-/// From the first byte awaited to the end of a head; also ends an idle connection.
-const HEAD_TIME: Duration = Duration::from_secs(5);
-/// For the body of a request to one of our own paths.
-const BODY_TIME: Duration = Duration::from_secs(5);
-/// The whole life of an admin connection.
-const LIFE: Duration = Duration::from_secs(120);
-/// Bytes of a request's head, and of the body of `PUT /-/gate`.
-const HEAD_SIZE: usize = 16 * 1024;
-const BODY_SIZE: usize = 1024;
-/// Time between requests in the long run, and how much may be saved up for a burst.
-const BETWEEN: Duration = Duration::from_millis(2);
-const BURST: Duration = Duration::from_millis(200);
+use crate::slot::{
+    Answer, Asked, BODY_SIZE, BODY_TIME, CONNECTIONS, HEAD_SIZE, HEAD_TIME, LIFE, Pace, asked, wish,
+};
 
 type Reply = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
@@ -63,13 +49,13 @@ where
     B::Error: Into<BoxError>,
 {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let pace = Arc::new(Pace::default());
+    let pace = Arc::new(Pace::new());
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        pace.turn().await;
+        sleep_until(pace.turn().into()).await;
         match listener.accept().await {
             Ok((stream, _)) => {
                 let serve = connection(stream, &shared, &pace, &router);
@@ -104,7 +90,7 @@ impl tower_service::Service<Request<Incoming>> for Nobody {
     }
 
     fn call(&mut self, _: Request<Incoming>) -> Self::Future {
-        ready(Ok(line(StatusCode::NOT_FOUND, "no router answers probes here")))
+        ready(Ok(reply(Answer::line(404, "no router answers probes here"))))
     }
 }
 
@@ -127,10 +113,10 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let (shared, pace, router) = (Arc::clone(&shared), Arc::clone(&pace), router.clone());
         async move {
-            pace.turn().await;
-            match request.uri().path() {
-                "/-/status" | "/-/gate" | "/-/metrics" => Ok(own(request, &shared).await),
-                _ => router.call(request).await.map(plain).map_err(io::Error::other),
+            sleep_until(pace.turn().into()).await;
+            match asked(request.method().as_str(), request.uri().path()) {
+                Some(asked) => Ok(reply(own(asked, request, &shared).await)),
+                None => router.call(request).await.map(plain).map_err(io::Error::other),
             }
         }
     });
@@ -146,76 +132,43 @@ where
 }
 
 /// The answer to a request to one of our own paths.
-async fn own(request: Request<Incoming>, shared: &Shared) -> Reply {
-    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
-    match request.uri().path() {
-        "/-/gate" if request.method() == Method::PUT => match put_gate(request, shared).await {
-            Ok(()) => json(shared),
-            Err((status, why)) => line(status, &why),
+async fn own(asked: Asked, request: Request<Incoming>, shared: &Shared) -> Answer {
+    match asked {
+        Asked::Status => Answer::status(&shared.status()),
+        Asked::Metrics => Answer::metrics(&shared.status()),
+        Asked::NotAllowed(allowed) => Answer::not_allowed(allowed),
+        Asked::PutGate => match put_gate(request, shared).await {
+            Ok(()) => Answer::status(&shared.status()),
+            Err(answer) => answer,
         },
-        "/-/gate" => not_allowed("PUT"),
-        _ if !reads => not_allowed("GET, HEAD"),
-        "/-/metrics" => {
-            let text = shared.status().open_metrics();
-            typed("application/openmetrics-text; version=1.0.0; charset=utf-8", text)
-        }
-        _ => json(shared),
     }
-}
-
-/// The body of `PUT /-/gate`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PutGate {
-    share: f64,
-    from: Option<f64>,
 }
 
 /// Moves the gate; when this returns it is in force.
-async fn put_gate(request: Request<Incoming>, shared: &Shared) -> Result<(), (StatusCode, String)> {
-    let bad = |why: String| (StatusCode::BAD_REQUEST, why);
+async fn put_gate(request: Request<Incoming>, shared: &Shared) -> Result<(), Answer> {
     let body = Limited::new(request.into_body(), BODY_SIZE).collect();
     let body = match timeout(BODY_TIME, body).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(e)) => return Err(bad(format!("cannot read the body: {e}"))),
-        Err(_) => return Err(bad(format!("no whole body came within {BODY_TIME:?}"))),
+        Ok(Err(e)) => return Err(Answer::bad(&format!("cannot read the body: {e}"))),
+        Err(_) => return Err(Answer::bad(&format!("no whole body came within {BODY_TIME:?}"))),
     };
-    let gate: PutGate = serde_json::from_slice(&body)
-        .map_err(|e| bad(format!("expected {{\"share\":0.0}}, a share from 0 to 1: {e}")))?;
-    let setting = Setting::new(gate.share, gate.from).ok_or_else(|| {
-        bad(format!("share {} (from {:?}) is not from 0 to 1", gate.share, gate.from))
-    })?;
-    if shared.tracker.phase() != Phase::Serving && gate.share > 0.0 {
-        return Err((StatusCode::CONFLICT, "draining: this process accepts no more".to_owned()));
-    }
+    let setting = wish(&body, shared.tracker.phase() != Phase::Serving)?;
     shared.gate.set(setting).await;
     if shared.tracker.phase() == Phase::Serving {
-        shared.herald.gate(gate.share);
+        shared.herald.gate(setting.share());
     }
     Ok(())
 }
 
-fn json(shared: &Shared) -> Reply {
-    typed("application/json", shared.status().json())
-}
-
-fn not_allowed(allowed: &'static str) -> Reply {
-    let mut reply = line(StatusCode::METHOD_NOT_ALLOWED, &format!("allowed here: {allowed}"));
-    reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
-    reply
-}
-
-/// One line of text.
-fn line(status: StatusCode, text: &str) -> Reply {
-    let mut reply = typed("text/plain; charset=utf-8", text.replace('\n', " ") + "\n");
-    *reply.status_mut() = status;
-    reply
-}
-
-fn typed(kind: &'static str, text: String) -> Reply {
-    let mut reply = Response::new(text);
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    reply.map(|text| Full::<Bytes>::from(text).map_err(io::Error::other).boxed_unsync())
+fn reply(answer: Answer) -> Reply {
+    let mut reply = Response::new(Full::<Bytes>::from(answer.text));
+    *reply.status_mut() = StatusCode::from_u16(answer.code).unwrap_or_default();
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.kind));
+    if let Some(allowed) = answer.allow {
+        headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+    }
+    reply.map(|text| text.map_err(io::Error::other).boxed_unsync())
 }
 
 /// A response with its body's type forgotten.
@@ -228,29 +181,4 @@ where
         let bytes = |mut data: B::Data| data.copy_to_bytes(data.remaining());
         body.map_frame(move |frame| frame.map_data(bytes)).map_err(io::Error::other).boxed_unsync()
     })
-}
-
-/// Hands out turns: a burst at once, then one each [`BETWEEN`].
-#[derive(Debug)]
-struct Pace(Mutex<Instant>);
-
-impl Default for Pace {
-    /// With a whole burst saved up.
-    fn default() -> Pace {
-        let now = Instant::now();
-        Pace(Mutex::new(now.checked_sub(BURST).unwrap_or(now)))
-    }
-}
-
-impl Pace {
-    async fn turn(&self) {
-        let at = {
-            let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            let at = (*next).max(now.checked_sub(BURST).unwrap_or(now));
-            *next = at + BETWEEN;
-            at
-        };
-        sleep_until(at).await;
-    }
 }

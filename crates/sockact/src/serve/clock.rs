@@ -1,20 +1,14 @@
-//! CLOCK_MONOTONIC, which all processes of a machine read alike, and an alarm on it.
+//! An alarm on CLOCK_MONOTONIC.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::time::{
-    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
-    timerfd_create, timerfd_settime,
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
 };
 use tokio::net::unix::pipe::Receiver;
-
-/// Now on CLOCK_MONOTONIC.
-pub(crate) fn monotonic() -> Duration {
-    let now = clock_gettime(ClockId::Monotonic);
-    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
-}
 
 /// Wakes at a point of CLOCK_MONOTONIC, to some 50 µs: tokio's own timer rounds up to the next
 /// millisecond, a tenth of a window of 0.1. A timerfd_create(2) descriptor, made when first needed;

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::slot::Meaningless;
+
 /// Why [`serve`](crate::serve()) could not begin. Once it serves it does not fail.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -58,4 +60,13 @@ pub enum ServeError {
         /// Which, and how.
         source: crate::NotifyError,
     },
+}
+
+impl From<Meaningless> for ServeError {
+    fn from(var: Meaningless) -> ServeError {
+        match var {
+            Meaningless::Gate(value) => ServeError::Gate { value },
+            Meaningless::DrainUsec(value) => ServeError::DrainUsec { value },
+        }
+    }
 }

@@ -7,7 +7,6 @@ mod admin;
 mod attach;
 #[cfg(feature = "axum")]
 pub mod axum;
-mod claim;
 mod clock;
 mod conn;
 mod connection;
@@ -23,10 +22,7 @@ mod pipeline;
 mod run;
 mod service;
 mod shared;
-mod status;
 mod track;
-mod vars;
-mod window;
 
 use std::fmt;
 use std::pin::Pin;

@@ -2,46 +2,22 @@
 //! changed, and `NotifyAccess=main` keeps children out.
 
 use std::io;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::track::Sums;
+use crate::slot::{self, STOPPING_TIME, Sums, serving};
 use crate::{Notify, NotifyState};
 
-/// How long the drain waits until systemd has taken `STOPPING=1`.
-const STOPPING_TIME: Duration = Duration::from_secs(1);
-
-/// How much longer than the drain's deadline systemd is asked to wait.
-const MARGIN: Duration = Duration::from_secs(2);
-
-/// Tells systemd, in order, on a thread of its own: the send blocks while PID 1 is busy (with a
-/// daemon-reload, say) and its queue is full, and requests must not wait for that.
+/// Tells systemd what becomes of a serving process.
 #[derive(Debug)]
-pub(crate) struct Herald(mpsc::Sender<Errand>);
-
-#[derive(Debug)]
-struct Errand {
-    states: Vec<NotifyState<'static>>,
-    status: Option<String>,
-    done: oneshot::Sender<io::Result<()>>,
-}
+pub(crate) struct Herald(slot::Herald);
 
 impl Herald {
-    /// Starts the thread; it ends with the herald.
+    /// Starts the thread that tells; it ends with the herald.
     pub(crate) fn new() -> io::Result<Herald> {
         let notify = Notify::from_env().map_err(io::Error::other)?;
-        let (errands, received) = mpsc::channel::<Errand>();
-        std::thread::Builder::new().name("sockact-notify".to_owned()).spawn(move || {
-            for Errand { states, status, done } in received {
-                let status = status.iter().map(|text| NotifyState::Status(text));
-                let states: Vec<_> = states.into_iter().chain(status).collect();
-                // Whoever does not wait for the outcome does not need it.
-                let _ = done.send(notify.send(&states).map_err(io::Error::other));
-            }
-        })?;
-        Ok(Herald(errands))
+        slot::Herald::new(notify).map(Herald)
     }
 
     /// Every accept loop lives. Returns when systemd's socket has taken it.
@@ -61,16 +37,13 @@ impl Herald {
     }
 
     /// The drain begins. Nothing depends on systemd hearing it: what is returned waits until its
-    /// socket has taken it, but not long. systemd is asked to wait as long as the drain may take:
-    /// `EXTEND_TIMEOUT_USEC` lengthens a shorter `TimeoutStopSec=` and never shortens one.
+    /// socket has taken it, but not long.
     pub(crate) fn stopping(
         &self,
         sums: Sums,
         deadline: Duration,
     ) -> impl Future<Output = ()> + use<> {
-        let time = u32::try_from(deadline.saturating_add(MARGIN).as_micros()).unwrap_or(u32::MAX);
-        let states = vec![NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(time)];
-        let sent = self.send(states, Some(left(sums, deadline)));
+        let sent = self.send(slot::stopping(deadline), Some(left(sums, deadline)));
         async {
             let _ = tokio::time::timeout(STOPPING_TIME, sent).await;
         }
@@ -87,17 +60,9 @@ impl Herald {
         status: Option<String>,
     ) -> oneshot::Receiver<io::Result<()>> {
         let (done, outcome) = oneshot::channel();
-        // The thread lives as long as this end of the channel.
-        let _ = self.0.send(Errand { states, status, done });
+        // Whoever does not wait for the outcome does not need it.
+        self.0.tell(states, status, move |told| drop(done.send(told.map_err(io::Error::other))));
         outcome
-    }
-}
-
-fn serving(share: f64) -> String {
-    match share {
-        share if share >= 1.0 => "Serving".to_owned(),
-        share if share <= 0.0 => "Ready, gate closed".to_owned(),
-        share => format!("Serving a share of {share}"),
     }
 }
 

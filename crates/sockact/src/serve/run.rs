@@ -5,32 +5,15 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use rustix::fs::{OFlags, fcntl_getfl};
-use rustix::io::fcntl_dupfd_cloexec;
-use rustix::process::{Resource, getrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::notify::Herald;
 use super::shared::Shared;
-use super::vars::Vars;
 use super::{Report, Serve, ServeError, Site, accept, drain};
 use crate::Watchdog;
-
-/// Descriptors that the table has room for from the start: 128 KiB of memory.
-const DESCRIPTORS: u64 = 16 * 1024;
-
-/// Makes room for connections before there are any.
-///
-/// When the descriptor table of a process with threads grows, the kernel waits for all processors to have let go of the old one: 8 to
-/// 17 ms in which this process neither accepts nor answers. At a swap all clients come over at once, and the table doubles several
-/// times under them. A descriptor duplicated to a high number and closed at once makes it grow here, where nobody waits.
-fn widen_descriptor_table() {
-    let soft = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let highest = soft.min(DESCRIPTORS).saturating_sub(1);
-    // Without it everything works, a little later.
-    let _ = fcntl_dupfd_cloexec(std::io::stderr(), i32::try_from(highest).unwrap_or(0));
-}
+use crate::slot::{Vars, widen_descriptor_table};
 
 pub(super) async fn run(serve: Serve) -> Result<Report, ServeError> {
     let Serve { sites, admin, idle_window, drain_deadline, tracker, awaited } = serve;

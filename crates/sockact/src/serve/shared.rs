@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::conn::{Http, http};
-use super::gate::{Gate, Setting};
+use super::gate::Gate;
 use super::notify::Herald;
-use super::status::Status;
 use super::track::{Phase, Tracker};
+use crate::slot::{Setting, Status};
 
 /// Shared by the accept loops, the admin socket and the drain.
 pub(crate) struct Shared {
@@ -28,10 +28,7 @@ impl Shared {
     }
 
     pub(crate) fn status(&self) -> Status<'_> {
-        let tracker = &self.tracker;
-        // A draining slot accepts nothing, whatever the gate was.
-        let serving = tracker.phase() == Phase::Serving;
-        let gate = if serving { self.gate.setting().share() } else { 0.0 };
-        Status::new(&self.slot, tracker.phase(), gate, tracker.sums())
+        let draining = self.tracker.phase() != Phase::Serving;
+        Status::new(&self.slot, draining, self.gate.setting(), self.tracker.sums())
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::pipeline::{Outgoing, Tally};
+use crate::slot::Sums;
 
 /// Where the process stands; only ever moves down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -58,15 +59,6 @@ struct List {
     accepted: u64,
     /// Requests of connections that have left.
     requests: u64,
-}
-
-/// The sums over all connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sums {
-    pub(crate) connections: u64,
-    pub(crate) in_flight: u64,
-    pub(crate) accepted: u64,
-    pub(crate) requests: u64,
 }
 
 /// What the cut at the end of a drain meets.

@@ -1,23 +1,36 @@
-//! The drain for plain threads: no async runtime, nothing but `std` and system calls.
+//! Gate, readiness, admin socket and drain for plain threads: no async runtime, nothing but `std` and
+//! system calls.
 
+mod accept;
+#[cfg(feature = "gate")]
+mod admin;
 mod error;
+mod gate;
+#[cfg(feature = "gate")]
+mod http;
+mod shared;
 mod wake;
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use sd_notify::NotifyState;
 
+pub use accept::Accept;
 pub use error::ThreadsError;
+pub use shared::Guard;
 
-use crate::{End, Report};
-use wake::Wake;
+use crate::slot::{
+    Herald, Plan, STOPPING_TIME, Setting, Vars, monotonic, serving, stopping,
+    widen_descriptor_table,
+};
+use crate::{End, Notify, NotifyError, NotifyState, Report};
+use accept::{check_non_blocking, is_nobodys};
+use shared::Shared;
 
 /// How often systemd is told what is left.
 const STATUS: Duration = Duration::from_secs(1);
@@ -49,8 +62,16 @@ const STATUS: Duration = Duration::from_secs(1);
 /// # Ok(()) }
 /// ```
 ///
-/// There is no gate and no admin socket here: a deploy of such a program lets the new slot accept
-/// as soon as it is ready.
+/// # Under a controller
+/// With the feature `gate`, which is on by default and brings no runtime, such a program deploys as
+/// one with [`serve`](crate::serve()) does: a slot's environment says whether its gate is closed
+/// at the start ([`accept`](Drain::accept) then waits), and a listener named `sockact-admin` is
+/// answered on by threads of its own from [`ready`](Drain::ready) on. Connections and jobs are
+/// counted there, requests are not: the library does not see them. Health probes are answered by
+/// [`health`](Drain::health).
+///
+/// Without the feature there is no admin socket, and a gate that is not open is an error at the
+/// start.
 #[derive(Debug)]
 pub struct Drain {
     shared: Arc<Shared>,
@@ -58,115 +79,151 @@ pub struct Drain {
     /// every accept loop sees it.
     signals: UnixStream,
     deadline: Duration,
-}
-
-#[derive(Debug)]
-struct Shared {
-    open: AtomicU64,
-    accepted: AtomicU64,
-    /// Guards dropped since the drain began. Counted, not computed: they may all be gone before
-    /// [`Drain::finish`] is called.
-    finished: AtomicU64,
-    draining: Wake,
-    /// A guard was dropped while draining.
-    left: Wake,
-}
-
-/// A connection or a job; the drain waits as long as it lives.
-#[must_use = "the drain waits only as long as the guard lives"]
-#[derive(Debug)]
-pub struct Guard(Arc<Shared>);
-
-/// What can be accepted from: `std`'s two listeners.
-pub trait Accept: AsFd + sealed::Sealed {
-    /// A connection.
-    type Stream;
-    /// accept(2).
-    #[doc(hidden)]
-    fn accept_one(&self) -> io::Result<Self::Stream>;
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for std::net::TcpListener {}
-    impl Sealed for std::os::unix::net::UnixListener {}
-}
-
-impl Accept for TcpListener {
-    type Stream = TcpStream;
-    fn accept_one(&self) -> io::Result<TcpStream> {
-        self.accept().map(|(stream, _)| stream)
-    }
-}
-
-impl Accept for UnixListener {
-    type Stream = UnixStream;
-    fn accept_one(&self) -> io::Result<UnixStream> {
-        self.accept().map(|(stream, _)| stream)
-    }
+    /// The gate may move.
+    gated: AtomicBool,
+    #[cfg(feature = "gate")]
+    checks: std::sync::Mutex<Vec<admin::Check>>,
 }
 
 impl Drain {
     /// Handles SIGTERM and SIGINT from here on. The deadline is 30 seconds or the environment's
-    /// `SOCKACT_DRAIN_USEC` (microseconds).
+    /// `SOCKACT_DRAIN_USEC` (microseconds); the gate is open or what `SOCKACT_GATE` says.
     ///
     /// # Errors
-    /// When the handlers cannot be installed, or the variable holds no number.
+    /// When the handlers cannot be installed, or a variable means nothing.
     pub fn new() -> Result<Drain, ThreadsError> {
-        let deadline = match std::env::var_os("SOCKACT_DRAIN_USEC") {
-            None => Duration::from_secs(30),
-            Some(value) => match value.to_str().and_then(|v| v.parse().ok()) {
-                Some(usec) => Duration::from_micros(usec),
-                None => return Err(ThreadsError::DrainUsec { value }),
-            },
-        };
+        let orders = Vars::from_env().orders()?;
+        let gated = orders.gate != Setting::OPEN;
+        #[cfg(not(feature = "gate"))]
+        if gated {
+            return Err(ThreadsError::NoGate { share: orders.gate.share() });
+        }
         let signals = wake::signals().map_err(|source| ThreadsError::Signals { source })?;
-        let wake = || Wake::new().map_err(|source| ThreadsError::Signals { source });
-        let shared = Shared {
-            open: AtomicU64::new(0),
-            accepted: AtomicU64::new(0),
-            finished: AtomicU64::new(0),
-            draining: wake()?,
-            left: wake()?,
-        };
-        Ok(Drain { shared: Arc::new(shared), signals, deadline })
+        let notify = Notify::from_env().map_err(|source| ThreadsError::Ready { source })?;
+        let herald = Herald::new(notify)
+            .map_err(|source| ThreadsError::Thread { name: "sockact-notify", source })?;
+        let shared = Shared::new(orders.slot, orders.gate, herald)
+            .map_err(|source| ThreadsError::Signals { source })?;
+        Ok(Drain {
+            shared: Arc::new(shared),
+            signals,
+            deadline: orders.drain.unwrap_or(Duration::from_secs(30)),
+            gated: AtomicBool::new(gated),
+            #[cfg(feature = "gate")]
+            checks: std::sync::Mutex::default(),
+        })
     }
 
-    /// Tells systemd `READY=1` (`sd_notify(3)`): call it when everything is set up.
+    /// Answers health probes that come in on the admin socket for this path: 200 when `check` says
+    /// that all is well, else 503 with its error. It is called on a thread of the admin socket's, by
+    /// several at a time; what it may wait for is bounded by the controller's patience alone, so
+    /// bound it. Other paths are answered 404.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), sockact::threads::ThreadsError> {
+    /// let drain = sockact::threads::Drain::new()?
+    ///     .health("/health", || std::fs::metadata("/var/lib/shop/db").map(drop));
+    /// # drop(drain); Ok(()) }
+    /// ```
+    #[cfg(feature = "gate")]
+    #[must_use]
+    pub fn health<E: std::fmt::Display>(
+        mut self,
+        path: &str,
+        check: impl Fn() -> Result<(), E> + Send + Sync + 'static,
+    ) -> Drain {
+        let check = Box::new(move || check().map_err(|e| e.to_string()));
+        let checks = self.checks.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        checks.push(admin::Check { path: path.to_owned(), check });
+        self
+    }
+
+    /// Answers on the admin socket, if one was passed, and tells systemd `READY=1`
+    /// (`sd_notify(3)`): call it when everything is set up.
     ///
     /// # Errors
-    /// When `NOTIFY_SOCKET` is set and does not take it.
+    /// When the admin socket's thread cannot be started, or `NOTIFY_SOCKET` is set and does not
+    /// take it.
     pub fn ready(&self) -> Result<(), ThreadsError> {
-        sd_notify::notify(&[NotifyState::Ready, NotifyState::Status("Serving")])
+        widen_descriptor_table();
+        #[cfg(feature = "gate")]
+        self.start_admin()?;
+        let status = serving(self.shared.gate.setting().share());
+        self.tell(vec![NotifyState::Ready], status)
+            .recv()
+            .unwrap_or(Ok(()))
             .map_err(|source| ThreadsError::Ready { source })
     }
 
-    /// The next connection; `None` once the drain has begun. Any number of threads may wait here,
-    /// on the same or different listeners. What waits in the backlog then is the other slot's.
+    /// Tells systemd; what is returned says when that was done.
+    fn tell(
+        &self,
+        states: Vec<NotifyState<'static>>,
+        status: String,
+    ) -> mpsc::Receiver<Result<(), NotifyError>> {
+        let (done, told) = mpsc::sync_channel(1);
+        // Whoever does not wait for the outcome does not need it.
+        self.shared.herald.tell(states, Some(status), move |outcome| drop(done.send(outcome)));
+        told
+    }
+
+    #[cfg(feature = "gate")]
+    fn start_admin(&self) -> Result<(), ThreadsError> {
+        let Some(listener) = crate::adopt::take_admin() else { return Ok(()) };
+        self.gated.store(true, SeqCst);
+        let checks = {
+            let mut checks = self.checks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            std::mem::take(&mut *checks)
+        };
+        admin::start(listener, Arc::clone(&self.shared), checks)
+            .map_err(|source| ThreadsError::Thread { name: "sockact-admin", source })
+    }
+
+    /// The next connection that the gate lets in; `None` once the drain has begun. Any number of
+    /// threads may wait here, on the same or different listeners. What waits in the backlog then is
+    /// the other slot's.
     ///
     /// The listener should be non-blocking, as those of [`listeners`](crate::listeners()) are:
-    /// with a blocking one a thread may hang when the other slot was quicker.
+    /// with a blocking one a thread may hang when the other slot was quicker. In a slot that has a
+    /// gate it must be.
     ///
     /// # Errors
     /// Those of accept(2) that are not the connection's own, such as EMFILE: pause, and try again.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a blocking listener in a slot with a gate.
     pub fn accept<L: Accept>(&self, listener: &L) -> io::Result<Option<(L::Stream, Guard)>> {
+        if self.gated.load(SeqCst) {
+            check_non_blocking(listener)?;
+        }
+        let shared = &self.shared;
         loop {
-            if self.wait(listener.as_fd(), None)? {
+            let turn = shared.gate.turn(listener);
+            let (is_open, until) = match turn.plan {
+                Plan::Closed => (false, None),
+                Plan::Open => (true, None),
+                Plan::OpenUntil(edge) => (true, Some(edge)),
+                Plan::ShutUntil(edge) => (false, Some(edge)),
+            };
+            let both = [turn.over.as_fd(), listener.as_fd()];
+            let watched = if is_open { &both[..] } else { &both[..1] };
+            let timeout = until.map(|edge| edge.saturating_sub(monotonic()));
+            if self.wait(watched, timeout)? {
                 return Ok(None);
             }
-            match listener.accept_one() {
-                Ok(stream) => return Ok(Some((stream, self.guard()))),
-                Err(e) if is_nobodys(&e) => {}
-                Err(e) => return Err(e),
+            if !is_open {
+                continue;
+            }
+            let accept = || Ok((listener.accept_one()?, shared.guard()));
+            match shared.gate.pass(&turn, listener, accept) {
+                Some(Ok(accepted)) => return Ok(Some(accepted)),
+                Some(Err(e)) if !is_nobodys(&e) => return Err(e),
+                _ => {}
             }
         }
     }
 
     /// For work that came in another way: a datagram, a job.
     pub fn guard(&self) -> Guard {
-        self.shared.open.fetch_add(1, SeqCst);
-        self.shared.accepted.fetch_add(1, SeqCst);
-        Guard(Arc::clone(&self.shared))
+        self.shared.guard()
     }
 
     /// Whether SIGTERM or SIGINT has come.
@@ -174,14 +231,12 @@ impl Drain {
         self.shared.draining.is_set()
     }
 
-    /// Waits until a descriptor is readable or a signal came, which it returns.
-    fn wait(&self, other: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+    /// Waits until one of these is readable or a signal came, which it returns.
+    fn wait(&self, others: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<bool> {
         let timeout = timeout.and_then(|t| Timespec::try_from(t).ok());
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        fds.extend(others.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)));
         loop {
-            let mut fds = [
-                PollFd::new(&self.signals, PollFlags::IN),
-                PollFd::from_borrowed_fd(other, PollFlags::IN),
-            ];
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(_) => {
                     let signal = !fds[0].revents().is_empty();
@@ -196,13 +251,14 @@ impl Drain {
         }
     }
 
-    /// Drains: tells systemd `STOPPING=1`, waits until every [`Guard`] is dropped, the deadline
+    /// Drains: tells systemd `STOPPING=1` and asks it for the time that this may take
+    /// (`EXTEND_TIMEOUT_USEC=`, which lengthens a shorter `TimeoutStopSec=`), waits until every [`Guard`] is dropped, the deadline
     /// has passed or a second signal comes, and says which. Close the listeners before.
     pub fn finish(self) -> Report {
         let began = Instant::now();
         self.shared.draining.set();
         // Nothing depends on systemd hearing it.
-        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        let told = self.tell(stopping(self.deadline), self.left(self.deadline));
         // The first signal's bytes; another one is the second signal.
         let mut signals = wake::drain(&self.signals);
         let end = loop {
@@ -216,13 +272,13 @@ impl Drain {
             let Some(rest) = self.deadline.checked_sub(began.elapsed()) else {
                 break End::Deadline;
             };
-            let status = format!("Draining: {open} left, {} s to the cut", rest.as_secs());
-            let _ = sd_notify::notify(&[NotifyState::Status(&status)]);
-            if self.wait(self.shared.left.as_fd(), Some(rest.min(STATUS))).unwrap_or(false) {
+            self.tell(Vec::new(), self.left(rest));
+            if self.wait(&[self.shared.left.as_fd()], Some(rest.min(STATUS))).unwrap_or(false) {
                 signals += wake::drain(&self.signals).max(1);
             }
             self.shared.left.clear();
         };
+        let _ = told.recv_timeout(STOPPING_TIME);
         let open = self.shared.open.load(SeqCst);
         let accepted = self.shared.accepted.load(SeqCst);
         Report {
@@ -237,35 +293,10 @@ impl Drain {
             requests: 0,
         }
     }
-}
 
-impl Guard {
-    /// Whether the drain has begun: finish what is begun and close.
-    pub fn is_draining(&self) -> bool {
-        self.0.draining.is_set()
+    /// What is left, and for how long.
+    fn left(&self, rest: Duration) -> String {
+        let open = self.shared.open.load(SeqCst);
+        format!("Draining: {open} left, {} s to the cut", rest.as_secs())
     }
-
-    /// Readable once the drain has begun: for poll(2) beside a connection's descriptor.
-    pub fn draining_fd(&self) -> BorrowedFd<'_> {
-        self.0.draining.as_fd()
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // Before `open` says so, or the last one would be missing in the report.
-        let draining = self.0.draining.is_set();
-        if draining {
-            self.0.finished.fetch_add(1, SeqCst);
-        }
-        if self.0.open.fetch_sub(1, SeqCst) == 1 && draining {
-            self.0.left.set();
-        }
-    }
-}
-
-/// Another slot was quicker, or the connection broke before it was accepted.
-fn is_nobodys(e: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
-    matches!(e.kind(), WouldBlock | ConnectionAborted | Interrupted)
 }

@@ -9,11 +9,11 @@ use std::sync::{Arc, OnceLock};
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
 
-use super::super::gate::Setting;
 use super::super::notify::Herald;
 use super::super::shared::Shared;
 use super::super::track::Tracker;
 use super::{Pace, connection, nobody};
+use crate::slot::Setting;
 
 /// Whatever comes, and in whatever pieces: it is answered in HTTP or not at all, alike each time,
 /// and the gate has a share that it can have.
@@ -53,7 +53,7 @@ fn said(bytes: &[u8], piece: usize) -> String {
         client.set_nonblocking(true)?;
         slot.set_nonblocking(true)?;
         let serve =
-            connection(UnixStream::from_std(slot)?, shared, &Arc::new(Pace::default()), &nobody());
+            connection(UnixStream::from_std(slot)?, shared, &Arc::new(Pace::new()), &nobody());
         let client = talk(UnixStream::from_std(client)?, bytes, piece);
         let ((), answers) = tokio::join!(serve, client);
         answers

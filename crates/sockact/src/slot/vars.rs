@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::ServeError;
-use super::gate::Setting;
+use super::Setting;
 
-/// What the environment says to `serve`, read once.
+/// What the environment says, read once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Vars {
     pub(crate) slot: Option<String>,
@@ -22,6 +21,13 @@ pub(crate) struct Orders {
     pub(crate) drain: Option<Duration>,
 }
 
+/// What means nothing, with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Meaningless {
+    Gate(String),
+    DrainUsec(String),
+}
+
 impl Vars {
     pub(crate) fn from_env() -> Vars {
         let var = |name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
@@ -32,18 +38,18 @@ impl Vars {
         }
     }
 
-    pub(crate) fn orders(self) -> Result<Orders, ServeError> {
+    pub(crate) fn orders(self) -> Result<Orders, Meaningless> {
         Ok(Orders {
             slot: self.slot.unwrap_or_default(),
             gate: match self.gate {
                 None => Setting::OPEN,
-                Some(text) => gate(&text).ok_or(ServeError::Gate { value: text })?,
+                Some(text) => gate(&text).ok_or(Meaningless::Gate(text))?,
             },
             drain: match self.drain_usec {
                 None => None,
                 Some(text) => match text.parse() {
                     Ok(usec) => Some(Duration::from_micros(usec)),
-                    Err(_) => return Err(ServeError::DrainUsec { value: text }),
+                    Err(_) => return Err(Meaningless::DrainUsec(text)),
                 },
             },
         })

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
-use super::gate::{Setting, Turn};
+use super::setting::{Setting, Turn};
 use super::window::{Plan, Window};
 
 /// One listening socket's window, as this process has claimed it.
@@ -24,12 +24,25 @@ use super::window::{Plan, Window};
 #[derive(Debug)]
 pub(crate) struct Claim<'a> {
     socket: BorrowedFd<'a>,
-    held: Option<(Setting, Window)>,
+    held: Option<Held>,
 }
 
+/// What a process has claimed, and by which setting.
+pub(crate) type Held = (Setting, Window);
+
 impl<'a> Claim<'a> {
+    #[cfg(feature = "serve")]
     pub(crate) fn on(socket: &'a impl AsFd) -> Claim<'a> {
-        Claim { socket: socket.as_fd(), held: None }
+        Claim::resumed(socket, None)
+    }
+
+    /// The claim of a socket that this process has made before.
+    pub(crate) fn resumed(socket: &'a impl AsFd, held: Option<Held>) -> Claim<'a> {
+        Claim { socket: socket.as_fd(), held }
+    }
+
+    pub(crate) fn held(&self) -> Option<Held> {
+        self.held
     }
 
     /// Claims what the setting asks for and says what to do at `now`.

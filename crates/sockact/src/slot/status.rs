@@ -4,7 +4,16 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::track::{Phase, Sums};
+use super::Setting;
+
+/// The sums over all connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub(crate) connections: u64,
+    pub(crate) in_flight: u64,
+    pub(crate) accepted: u64,
+    pub(crate) requests: u64,
+}
 
 /// The answer to `GET /-/status`.
 #[derive(Clone, Debug, Serialize)]
@@ -21,13 +30,14 @@ pub(crate) struct Status<'a> {
 }
 
 impl<'a> Status<'a> {
-    pub(crate) fn new(slot: &'a str, phase: Phase, gate: f64, sums: Sums) -> Status<'a> {
+    /// A draining slot accepts nothing, whatever its gate was.
+    pub(crate) fn new(slot: &'a str, draining: bool, gate: Setting, sums: Sums) -> Status<'a> {
         Status {
             version: 1,
             slot,
             pid: std::process::id(),
-            state: if phase == Phase::Serving { "serving" } else { "draining" },
-            gate,
+            state: if draining { "draining" } else { "serving" },
+            gate: if draining { 0.0 } else { gate.share() },
             connections: sums.connections,
             in_flight: sums.in_flight,
             accepted: sums.accepted,
