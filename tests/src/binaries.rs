@@ -18,6 +18,8 @@ pub struct Binaries {
     pub sockctl: PathBuf,
     /// The example application, of which releases are made.
     pub shop: PathBuf,
+    /// The same on plain threads.
+    pub threaded: PathBuf,
     /// A load generator.
     pub http2_client: PathBuf,
 }
@@ -38,6 +40,7 @@ pub fn get() -> &'static Binaries {
             sockgen: take("sockgen"),
             sockctl: take("sockctl"),
             shop: take("shop"),
+            threaded: take("threaded"),
             http2_client: take("http2_client"),
         }
     })

@@ -1,6 +1,7 @@
 //! The example application installed in a sandbox, as a person would have installed it.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -102,8 +103,17 @@ impl Shop {
     /// When it cannot be written.
     #[must_use]
     pub fn release(&self, version: &str, fault: Option<&str>) -> String {
+        self.release_of(&self.binaries.shop, version, fault)
+    }
+
+    /// The same of another program.
+    ///
+    /// # Panics
+    /// When it cannot be read or written.
+    #[must_use]
+    pub fn release_of(&self, program: &Path, version: &str, fault: Option<&str>) -> String {
         let home = format!("/srv/releases/{version}");
-        let program = std::fs::read(&self.binaries.shop).expect("the built example application");
+        let program = std::fs::read(program).expect("the built example application");
         self.sandbox.install_file(&format!("{home}/bin/shop"), program, 0o755);
         self.sandbox.install_file(&format!("{home}/VERSION"), version, 0o644);
         if let Some(fault) = fault {
@@ -204,6 +214,20 @@ impl Shop {
         self.sandbox.run(["systemctl", "kill", "--kill-whom=main", "--signal=KILL", &unit]).ok();
         pid
     }
+}
+
+/// When a step was done, by CLOCK_MONOTONIC, from the controller's own report.
+///
+/// # Panics
+/// When it was not done.
+#[must_use]
+#[track_caller]
+pub fn when(deploy: &Output, step: &str) -> Duration {
+    let events = deploy.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let micros = events
+        .filter(|event| event["event"] == "step" && event["step"] == step)
+        .find_map(|event| event["monotonic_us"].as_u64());
+    Duration::from_micros(micros.unwrap_or_else(|| panic!("no step {step} in\n{deploy}")))
 }
 
 /// A controller that has stopped in the middle.

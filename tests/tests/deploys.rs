@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use e2e::load::{Generator, Load, LoadReport};
-use e2e::sandbox::Output;
-use e2e::shop::{SEEN_WITHIN, Shop, URL};
-use serde_json::Value;
+use e2e::shop::{SEEN_WITHIN, Shop, URL, when};
 
 const DEPLOYS: u32 = 20;
 
@@ -52,16 +50,6 @@ fn check_releases(report: &LoadReport, proven: &[(String, Duration)]) {
         assert!(ours, "a response of no release: {version:?}");
     }
     assert_eq!(report.unsent, 0, "{report}");
-}
-
-/// When a step was done, by CLOCK_MONOTONIC, from the controller's own report.
-#[track_caller]
-fn when(deploy: &Output, step: &str) -> Duration {
-    let events = deploy.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let micros = events
-        .filter(|event| event["event"] == "step" && event["step"] == step)
-        .find_map(|event| event["monotonic_us"].as_u64());
-    Duration::from_micros(micros.unwrap_or_else(|| panic!("no step {step} in\n{deploy}")))
 }
 
 /// How many requests all slots together had on their public socket, from their own accounts: of those that stopped in
