@@ -37,19 +37,23 @@ fn a_start_takes_longer_than_its_time_out_when_it_asks_for_more() {
     assert_eq!(property(&sandbox, "Result"), "success");
 }
 
+/// A request that takes 2.5 s is under way when a service with a time-out of 1 s is stopped.
 #[track_caller]
-fn check_drain(settings: &str, answered: bool, result: &str) {
+fn check_drain(mode: &str, settings: &str, answered: bool, result: &str) {
     let settings =
         format!("TimeoutStopSec=1s\nEnvironment=SOCKACT_DRAIN_USEC=20000000\n{settings}");
-    let sandbox = started("http", &settings);
+    let sandbox = started(mode, &settings);
+    let (slow, quick) = match mode {
+        "http" => ("GET /slow/2500 HTTP/1.0\r\n\r", "GET / HTTP/1.0\r\n\r"),
+        _ => ("wait 2500", "pid"),
+    };
     let mut client = Client::connect(&sandbox);
-    client.get("/slow/2500");
+    client.say(slow);
+    // Whoever came later is answered: so the first has been accepted.
+    assert_ne!(Client::connect(&sandbox).ask(quick), "");
     sandbox.run(["systemctl", "stop", "--no-block", "keeper.service"]).ok();
-    if answered {
-        client.body();
-    } else {
-        assert_eq!(client.hear(), "");
-    }
+    assert_eq!(!client.hear().is_empty(), answered);
+    drop(client);
     // This waits for the end of the one before.
     sandbox.run(["systemctl", "stop", "keeper.service"]).ok();
     assert_eq!(property(&sandbox, "Result"), result);
@@ -57,11 +61,13 @@ fn check_drain(settings: &str, answered: bool, result: &str) {
 
 #[test]
 fn a_drain_takes_longer_than_its_time_out_for_it_asks_for_more() {
-    check_drain("", true, "success");
+    check_drain("http", "", true, "success");
+    check_drain("lines", "", true, "success");
 }
 
 /// The same where systemd does not hear it: so it is the request for time that makes the difference.
 #[test]
 fn a_drain_that_is_not_heard_is_cut_by_the_time_out() {
-    check_drain("Type=exec\nNotifyAccess=none\n", false, "timeout");
+    check_drain("http", "Type=exec\nNotifyAccess=none\n", false, "timeout");
+    check_drain("lines", "Type=exec\nNotifyAccess=none\n", false, "timeout");
 }

@@ -83,6 +83,7 @@ impl Keeper {
             "status" => self.notify.status(text)?,
             "errno" => self.notify.errno(text.parse()?)?,
             "main" => return self.hand_over(),
+            "wait" => return wait(text.parse()?),
             "await-reload" => {
                 (&self.reloads).read_exact(&mut [0])?;
                 self.notify.reloading()?;
@@ -108,4 +109,10 @@ impl Keeper {
         std::mem::forget(child.stdin);
         Ok(pid)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the delay is what was asked for")]
+fn wait(ms: u64) -> Result<String> {
+    thread::sleep(Duration::from_millis(ms));
+    Ok("waited".to_owned())
 }
