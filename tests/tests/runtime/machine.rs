@@ -59,23 +59,30 @@ pub(crate) fn property(sandbox: &Sandbox, name: &str) -> String {
     shown.stdout.trim_end_matches('\n').to_owned()
 }
 
-/// SIGKILL to the main process.
+/// SIGKILL to the main process. Returns when it has ended: until then it may still take a client's bytes with it.
 pub(crate) fn kill(sandbox: &Sandbox) {
+    let ended = "Main process exited";
+    let before = sandbox.journal("keeper.service").matches(ended).count();
     let argv = ["systemctl", "kill", "--kill-whom=main", "--signal=KILL", "keeper.service"];
     sandbox.run(argv).ok();
+    await_nth(sandbox, ended, before);
 }
 
 /// Waits until the service's journal has a line with these words.
 pub(crate) fn await_journal(sandbox: &Sandbox, words: &str) {
+    await_nth(sandbox, words, 0);
+}
+
+fn await_nth(sandbox: &Sandbox, words: &str, nth: usize) {
     let mut follow = sandbox.command("journalctl");
     follow.args(["--follow", "--lines=all", "--output=cat", "--unit=keeper.service"]);
     let mut follow =
         follow.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("nsenter starts");
     let lines = BufReader::new(follow.stdout.take().expect("piped")).lines();
-    let found = lines.map_while(Result::ok).any(|line| line.contains(words));
+    let found = lines.map_while(Result::ok).filter(|line| line.contains(words)).nth(nth);
     follow.kill().expect("nsenter can be killed");
     follow.wait().expect("nsenter can be waited for");
-    assert!(found, "journalctl ended");
+    assert!(found.is_some(), "journalctl ended");
 }
 
 /// systemd's version.
@@ -102,7 +109,8 @@ impl Client {
     /// Writes a line, and does not wait for the answer.
     #[track_caller]
     pub(crate) fn say(&mut self, line: &str) {
-        writeln!(self.0.get_mut(), "{line}").unwrap_or_else(|e| panic!("{line:?}: {e}"));
+        let sent = self.0.get_mut().write_all(format!("{line}\n").as_bytes());
+        sent.unwrap_or_else(|e| panic!("{line:?}: {e}"));
     }
 
     /// The next line; empty when the connection has ended.
