@@ -141,6 +141,18 @@ fn plan_says_what_deploy_then_does_and_changes_nothing() {
 }
 
 #[test]
+fn a_release_without_the_new_exec_is_not_started() {
+    let shop = Shop::deployed();
+    shop.deploy(&shop.release("v2", None)).ok();
+    shop.install_short("bin/renamed");
+    for args in [["restart", "shop"], ["rollback", "shop"]] {
+        let refused = shop.sockctl(args).exits(4);
+        assert!(refused.stderr.contains("has no bin/renamed"), "{refused}");
+    }
+    assert_eq!((shop.one_live_slot(), shop.get()), ("green".into(), "v2".into()));
+}
+
+#[test]
 fn history_releases_and_logs() {
     let shop = Shop::enabled();
     assert!(shop.sockctl(["history", "shop"]).ok().stdout.contains("nothing was deployed yet"));

@@ -104,8 +104,10 @@ fn two_deploys_at_once() {
     let shop = Shop::deployed();
     let paused = shop.paused_after("start", &["deploy", "shop", &shop.release("v2", None)]);
     let second = shop.deploy(&shop.release("v3", None)).exits(5);
+    let plan = shop.sockctl(["plan", "shop", "--restart"]).exits(5);
     for words in ["pid ", "root", "since ", "sockctl deploy shop /srv/releases/v2"] {
         assert!(second.stderr.contains(words), "does not name the holder by {words:?}:\n{second}");
+        assert!(plan.stderr.contains(words), "does not name the holder by {words:?}:\n{plan}");
     }
     assert_eq!(paused.go_on().0, Some(0));
     assert_eq!(shop.get(), "v2");

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use sockgen::{App, SlotName};
+use tokio::sync::oneshot;
 
 use crate::deploy::{Deploy, described};
 use crate::error::Error;
@@ -14,7 +15,7 @@ use crate::files::FileError;
 use crate::history;
 use crate::lock::{self, Lock};
 use crate::plan::Desired;
-use crate::release::{self, ReleaseId, Staged};
+use crate::release::{self, ReleaseId, StageError, Staged};
 use crate::report::{Account, Report};
 use crate::signals::Interrupt;
 use crate::systemd::Systemd;
@@ -39,6 +40,8 @@ impl<'a> Session<'a> {
     /// When somebody else deploys, or systemd cannot be reached.
     pub async fn begin(app: &'a App, report: &'a Report, typed: &str) -> Result<Self, Error> {
         let account = Account::begin();
+        // A deploy takes milliseconds of work and should not queue behind the load that it is there for. Refused to plain users.
+        let _ = rustix::process::nice(-10);
         let systemd = Systemd::connect().await?;
         let lock = lock::take(&app.lock_path(), typed)?;
         let interrupt = Interrupt::listen().map_err(|source| FileError {
@@ -55,8 +58,10 @@ impl<'a> Session<'a> {
     /// Those of staging, and those of [`Deploy::run`].
     pub async fn deploy(self, source: &Path) -> Result<(), Error> {
         let exec = exec_in_release(self.app)?;
-        let world = ready(self.app, &self.systemd).await?;
+        ready(self.app, &self.systemd).await?;
         let staged = self.stage(source, exec).await?;
+        // The copy may have taken minutes.
+        let world = ready(self.app, &self.systemd).await?;
         let wish = wish(self.app, &world, Asked::Deploy(staged.id))?;
         self.go(wish).await
     }
@@ -67,23 +72,30 @@ impl<'a> Session<'a> {
         let stop = Arc::new(AtomicBool::new(false));
         let (from, exec, releases) = (source.to_owned(), exec.to_owned(), self.app.releases_dir());
         let seen = Arc::clone(&stop);
-        let mut copy =
-            tokio::task::spawn_blocking(move || release::stage(&from, &exec, &releases, &seen));
-        let mut interrupt = self.interrupt.clone();
+        let (done, copied) = oneshot::channel();
+        // Not one of the runtime's threads: it would wait for a read that hangs before it ends.
+        std::thread::spawn(move || done.send(release::stage(&from, &exec, &releases, &seen)));
+        tokio::pin!(copied);
+        let (mut interrupt, mut impatient) = (self.interrupt.clone(), self.interrupt.clone());
         let staged = tokio::select! {
-            staged = &mut copy => staged,
+            staged = &mut copied => staged,
             () = interrupt.once() => {
                 stop.store(true, Relaxed);
-                copy.await
+                tokio::select! {
+                    staged = &mut copied => staged,
+                    () = impatient.twice() => Ok(Err(StageError::Interrupted)),
+                }
             }
         };
-        let staged =
-            staged.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        // A thread that panicked has said so.
+        let staged = staged.unwrap_or(Err(StageError::Interrupted))?;
         let mib = staged.bytes as f64 / 1048576.0;
         let known = if staged.known { ", staged before" } else { "" };
         let private = match staged.private {
             0 => String::new(),
-            n => format!("; {n} of its files were private, and every user can read them there"),
+            n => {
+                format!("; {n} private files or directories of it can be read by every user there")
+            }
         };
         let detail = format!("release {}, {mib:.1} MiB{known}{private}", staged.id);
         self.report.done("stage", began.elapsed(), &detail);

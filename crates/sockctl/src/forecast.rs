@@ -7,6 +7,7 @@ use sockgen::{App, SlotName};
 
 use crate::deploy::described;
 use crate::error::Error;
+use crate::lock;
 use crate::plan::{Active, Desired, Invocation, Next, Observed, SlotState, Step, next};
 use crate::report::{Format, human};
 use crate::systemd::Systemd;
@@ -114,6 +115,7 @@ fn explained(step: Step, app: &App, desired: &Desired) -> String {
 /// # Errors
 /// The reasons for which the command itself would be refused.
 pub async fn plan(app: &App, asked: Asked, format: Format) -> Result<String, Error> {
+    lock::look(&app.lock_path())?;
     let world = ready(app, &Systemd::connect().await?).await?;
     let desired = match wish(app, &world, asked)? {
         Wish::Deploy(desired) => desired,

@@ -90,11 +90,7 @@ pub fn take(path: &Path, command: &str) -> Result<Lock, LockError> {
         .map_err(FileError::of("open", path))?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            let _ = file.read_to_string(&mut text);
-            return Err(LockError::Held { holder: serde_json::from_str(&text).ok() });
-        }
+        Err(TryLockError::WouldBlock) => return Err(held(&mut file)),
         Err(TryLockError::Error(error)) => return Err(FileError::of("lock", path)(error).into()),
     }
     let line = serde_json::to_string(&Holder::this(command)).unwrap_or_default();
@@ -103,6 +99,28 @@ pub fn take(path: &Path, command: &str) -> Result<Lock, LockError> {
         .and_then(|()| file.write_all(line.as_bytes()))
         .map_err(FileError::of("write", path))?;
     Ok(Lock { _file: file })
+}
+
+/// Says who has the lock, without taking it.
+///
+/// # Errors
+/// [`LockError::Held`] names the holder; [`LockError::File`] when the file cannot be read.
+pub fn look(path: &Path) -> Result<(), LockError> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        file => file.map_err(FileError::of("open", path))?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(held(&mut file)),
+        Err(TryLockError::Error(error)) => Err(FileError::of("lock", path)(error).into()),
+    }
+}
+
+fn held(file: &mut File) -> LockError {
+    let mut text = String::new();
+    let _ = file.read_to_string(&mut text);
+    LockError::Held { holder: serde_json::from_str(&text).ok() }
 }
 
 #[cfg(test)]
@@ -116,12 +134,14 @@ mod tests {
         let first = take(&path, "sockctl deploy shop")?;
         match take(&path, "sockctl rollback shop") {
             Err(LockError::Held { holder: Some(holder) }) => {
+                assert!(matches!(look(&path), Err(LockError::Held { holder: Some(_) })));
                 assert_eq!(holder.pid, std::process::id());
                 assert_eq!(holder.command, "sockctl deploy shop");
             }
             other => panic!("the lock was given out twice: {other:?}"),
         }
         drop(first);
+        look(&path)?;
         take(&path, "sockctl resume shop").map(drop)
     }
 }

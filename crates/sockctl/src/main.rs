@@ -12,8 +12,6 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     // Releases are read by the slot's own user, whatever the umask of the person who deploys.
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    // A deploy takes milliseconds of work and should not queue behind the load that it is there for. Refused to plain users.
-    let _ = rustix::process::nice(-10);
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -116,8 +116,10 @@ fn listening(address: &Address) -> Result<Vec<Inode>, SocketError> {
     let failed = |source| SocketError::Proc { path: path.into(), source };
     let table = BufReader::new(File::open(path).map_err(failed)?);
     let mut inodes = Vec::new();
-    for line in table.lines().skip(1) {
+    for line in table.split(b'\n').skip(1) {
         let line = line.map_err(failed)?;
+        // An abstract socket's name is bytes, and anybody's.
+        let line = String::from_utf8_lossy(&line);
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         match address {
             Address::Tcp(_) if fields.get(3) != Some(&"0A") => break,

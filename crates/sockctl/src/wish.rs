@@ -95,6 +95,18 @@ pub fn wish(app: &App, world: &World, asked: Asked) -> Result<Wish, Error> {
     {
         return Ok(Wish::Nothing(release));
     }
+    if let (Exec::Release(exec), Some(release), true) =
+        (app.exec(), &release, command != Command::Deploy)
+        && !app.releases_dir().join(release.to_string()).join(exec).is_file()
+    {
+        return Err(refused(
+            format!(
+                "release {release} has no {}, which the manifest names as `exec`",
+                exec.display()
+            ),
+            format!("`sockctl deploy {} PATH` with one that has it", app.name()),
+        ));
+    }
     let idle = world.idle_slot().ok_or_else(|| {
         refused("there is no idle slot".into(), "the manifest needs two slots".into())
     })?;

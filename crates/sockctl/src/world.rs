@@ -133,6 +133,11 @@ impl World {
     }
 }
 
+/// The slot that the alias on disk points to.
+pub fn live(app: &App) -> Option<SlotName> {
+    slot_of(app, &alias_on_disk(app)?)
+}
+
 fn alias_on_disk(app: &App) -> Option<String> {
     let link: PathBuf = Path::new(UNITS).join(app.alias().as_ref());
     let target = fs::read_link(link).ok()?;

@@ -182,6 +182,7 @@ impl Counted {
         let account = self.account();
         if matches!(account.protocol(), Protocol::Http1 | Protocol::Unknown)
             && !account.is_answering()
+            && !self.stuffed
         {
             account.tally().starved();
         }

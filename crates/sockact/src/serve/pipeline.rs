@@ -72,6 +72,12 @@ impl Tally {
         }
     }
 
+    /// Whether more than one request was read that has not come out.
+    #[cfg(feature = "actix")]
+    pub(crate) fn several_wait(&self) -> bool {
+        self.heads.get() > self.requests.get() + 1
+    }
+
     /// A request came out of the bytes.
     pub(crate) fn request(&self) {
         self.requests.set(self.requests.get() + 1);

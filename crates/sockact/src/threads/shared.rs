@@ -84,7 +84,8 @@ impl Drop for Guard {
         if draining {
             self.0.finished.fetch_add(1, SeqCst);
         }
-        if self.0.open.fetch_sub(1, SeqCst) == 1 && draining {
+        // Asked again: the drain may have begun meanwhile, and waits for this one.
+        if self.0.open.fetch_sub(1, SeqCst) == 1 && self.0.draining.is_set() {
             self.0.left.set();
         }
     }

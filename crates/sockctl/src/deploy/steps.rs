@@ -9,7 +9,7 @@ use crate::admin::Admin;
 use crate::files;
 use crate::history::{self, Entry};
 use crate::lock;
-use crate::plan::{Outcome, Step};
+use crate::plan::{Active, Outcome, Step};
 use crate::release::{self, linked};
 use crate::report::human;
 use crate::sockets::Held;
@@ -62,6 +62,11 @@ impl Deploy<'_> {
     async fn start(&mut self, slot: &SlotName) -> Result<String, Fault> {
         let unit = self.session.app.slot_unit(slot);
         let limit = self.session.app.start_timeout();
+        // A slot that starts opens its sockets, and the last look may be some time ago.
+        let target = self.session.app.target();
+        if self.session.systemd.unit(target.as_ref()).await?.active != Active::Active {
+            return Err(Fault::new(format!("{target} was stopped")));
+        }
         self.session
             .report
             .waits("start", &format!("waiting for READY=1 of {slot}, at most {}", human(limit)));

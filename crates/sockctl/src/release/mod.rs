@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 use tree::Tree;
@@ -154,7 +154,8 @@ pub struct Staged {
     pub known: bool,
     /// Bytes of its files.
     pub bytes: u64,
-    /// Files that only some users could read, and that every user can read in the release: slots run as users of their own.
+    /// Files and directories that only some users could read, and that every user can read in the release: slots run as users of
+    /// their own.
     pub private: usize,
 }
 
@@ -198,6 +199,9 @@ fn copy(
         .doing("create a directory in", releases)?;
     let mut tree = Tree::new(Some(copy.path()), stop);
     tree.whole(source, is_dir, exec)?;
+    if stop.load(Relaxed) {
+        return Err(StageError::Interrupted);
+    }
     let (bytes, private, id) = (tree.bytes, tree.private, tree.name());
     let home = releases.join(&id.0);
     let known = home.is_dir();
@@ -224,7 +228,7 @@ pub fn name_of_content(source: &Path, exec: &Path) -> Result<ReleaseId, StageErr
 
 const STAGING: &str = ".staging-";
 
-/// Removes what an earlier controller left when it was killed while staging. The lock says that nobody is staging now.
+/// Removes what an earlier controller left when it was killed while it staged or pruned. The lock says that nobody does so now.
 fn sweep(releases: &Path) -> Result<(), StageError> {
     for entry in fs::read_dir(releases).doing("list", releases)? {
         let entry = entry.doing("list", releases)?;
@@ -322,8 +326,11 @@ pub fn linked(link: &Path) -> Option<ReleaseId> {
 pub fn prune(releases: &Path, keep: usize, linked: &[ReleaseId]) -> Result<usize, StageError> {
     let mut removed = 0;
     for id in list(releases)?.into_iter().skip(keep).filter(|id| !linked.contains(id)) {
-        let home = releases.join(&id.0);
-        fs::remove_dir_all(&home).doing("remove", &home)?;
+        // Renamed first: half a release must never pass for a whole one. What is left, `sweep` removes.
+        let (home, doomed) = (releases.join(&id.0), releases.join(format!("{STAGING}{id}")));
+        fs::rename(&home, &doomed).doing("rename", &home)?;
+        sync(releases)?;
+        fs::remove_dir_all(&doomed).doing("remove", &doomed)?;
         removed += 1;
     }
     Ok(removed)

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use super::{Doing, ReleaseId, StageError, name_of, sync};
@@ -51,6 +52,8 @@ impl<'a> Tree<'a> {
             let (from, inside) = (entry.path(), inside.join(entry.file_name()));
             let kind = entry.file_type().doing("read", &from)?;
             if kind.is_dir() {
+                let mode = entry.metadata().doing("read", &from)?.permissions().mode();
+                self.private += usize::from(mode & 0o001 == 0);
                 self.enter(&inside)?;
                 self.directory(&from, &inside)?;
             } else if kind.is_symlink() {
@@ -61,7 +64,9 @@ impl<'a> Tree<'a> {
                     symlink(&target, &to).doing("create", &to)?;
                 }
             } else if kind.is_file() {
-                self.file(&from, &inside)?;
+                // Somebody may put a link, or a pipe, in its place now.
+                let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+                self.file(&from, &inside, flags)?;
             } else {
                 return Err(StageError::Special { path: from, kind: name_of(kind) });
             }
@@ -75,7 +80,7 @@ impl<'a> Tree<'a> {
             inside.push(part);
             self.enter(&inside)?;
         }
-        self.file(from, exec)?;
+        self.file(from, exec, OFlags::NONBLOCK)?;
         let mut places =
             [inside.as_path(), Path::new("")].into_iter().filter_map(|p| self.place(p));
         places.try_for_each(|place| sync(&place))
@@ -87,9 +92,16 @@ impl<'a> Tree<'a> {
         fs::DirBuilder::new().mode(0o755).create(&to).doing("create", &to)
     }
 
-    fn file(&mut self, from: &Path, inside: &Path) -> Result<(), StageError> {
-        let mut source = File::open(from).doing("read", from)?;
-        let mode = source.metadata().doing("read", from)?.permissions().mode();
+    fn file(&mut self, from: &Path, inside: &Path, flags: OFlags) -> Result<(), StageError> {
+        let mut options = File::options();
+        let options = options.read(true).custom_flags(flags.bits().cast_signed());
+        let mut source = options.open(from).doing("read", from)?;
+        let found = source.metadata().doing("read", from)?;
+        if !found.is_file() {
+            let kind = name_of(found.file_type());
+            return Err(StageError::Special { path: from.into(), kind });
+        }
+        let mode = found.permissions().mode();
         let executable = mode & 0o111 != 0;
         self.private += usize::from(mode & 0o004 == 0);
         let mode = if executable { 0o755 } else { 0o644 };

@@ -11,7 +11,7 @@ use super::systemd::{self, UnitState};
 use super::{InstallError, Request};
 use crate::check::Unit;
 use crate::model::{App, Exec, below};
-use crate::names::UNIT_DIR;
+use crate::names::{SlotName, UNIT_DIR};
 use crate::render::{UnitFile, owner_of};
 
 /// Where else units come from (systemd.unit(5)); a unit of ours would hide one that is there.
@@ -58,8 +58,8 @@ pub(crate) struct Snapshot {
     /// What trying the addresses gave, by listener; those that are ours already are not tried.
     pub(crate) tried: BTreeMap<String, Tried>,
     pub(crate) program: Option<Program>,
-    /// Slots whose release has no file at the manifest's `exec`.
-    pub(crate) lacking: Vec<String>,
+    /// The live slot, when its release has no file at the manifest's `exec`.
+    pub(crate) lacking: Option<SlotName>,
     /// The names of the accounts in passwd(5).
     pub(crate) accounts: Vec<String>,
 }
@@ -200,14 +200,12 @@ fn program(root: &Path, app: &App) -> Option<Program> {
     })
 }
 
-fn lacking(root: &Path, app: &App) -> Vec<String> {
-    let Exec::Release(exec) = app.exec() else { return Vec::new() };
-    let lacks = |link: &Path| link.is_symlink() && !link.join(exec).is_file();
-    let slots = app.slots().iter();
-    slots
-        .filter(|slot| lacks(&below(root, &app.slot_link(slot))))
-        .map(ToString::to_string)
-        .collect()
+fn lacking(root: &Path, app: &App) -> Option<SlotName> {
+    let Exec::Release(exec) = app.exec() else { return None };
+    let alias = fs::read_link(below(root, &Path::new(UNIT_DIR).join(app.alias().as_ref()))).ok()?;
+    let live = app.slots().iter().find(|slot| alias.ends_with(app.slot_unit(slot).as_ref()))?;
+    let release = below(root, &app.slot_link(live));
+    (release.is_symlink() && !release.join(exec).is_file()).then(|| live.clone())
 }
 
 fn accounts(root: &Path) -> Vec<String> {

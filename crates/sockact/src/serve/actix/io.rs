@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use actix_http::Protocol as Spoken;
-use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use crate::serve::io::Counted;
@@ -53,7 +52,6 @@ impl AsyncRead for Known {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let before = buf.filled().len();
         if self.first.is_empty() {
             ready!(Pin::new(&mut self.counted).poll_read(cx, buf))?;
         } else {
@@ -63,8 +61,7 @@ impl AsyncRead for Known {
         }
         // actix reads all there is before it looks at it, and a reader that finds nothing counts as
         // one that has nothing: the last of these requests would not be known for the last.
-        let mut heads = memmem::find_iter(&buf.filled()[before..], b"\r\n\r\n");
-        self.pipelined = heads.nth(1).is_some() && self.first.is_empty();
+        self.pipelined = self.first.is_empty() && self.account().tally().several_wait();
         Poll::Ready(Ok(()))
     }
 }

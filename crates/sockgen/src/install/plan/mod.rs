@@ -158,10 +158,9 @@ fn consequences(app: &App, units: &[UnitFile], now: &Snapshot, notes: &mut Vec<S
             app.target()
         )
     }));
-    if let (Exec::Release(exec), false) = (app.exec(), now.lacking.is_empty()) {
-        let slots = now.lacking.join(" and ");
+    if let (Exec::Release(exec), Some(slot)) = (app.exec(), &now.lacking) {
         notes.push(format!(
-            "the release in {slots} has no {}, so its next start fails: deploy one that has it now",
+            "the release in {slot} has no {}, so its next start fails: deploy one that has it now",
             exec.display()
         ));
     }
@@ -282,7 +281,7 @@ fn next(root: &Path, app: &App, now: &Snapshot, changes: &[Change]) -> Vec<Strin
         let file = change.path.file_name().unwrap_or_default();
         app.slots().iter().any(|slot| file == app.slot_unit(slot).as_ref())
     });
-    if release && (!deployed || !now.lacking.is_empty()) {
+    if release && (!deployed || now.lacking.is_some()) {
         next.push(format!("sockctl deploy {name} PATH"));
     } else if deployed && slots_changed && state.is_live() {
         next.push(format!("sockctl restart {name}"));
