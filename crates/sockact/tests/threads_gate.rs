@@ -71,6 +71,33 @@ fn a_gate_is_in_force_when_the_answer_comes() {
     }
 }
 
+/// Whether another process has claimed a part of the time on this socket, see ARCHITECTURE.md.
+fn is_claimed(http: &std::net::TcpListener) -> bool {
+    use nix::libc;
+    let mut found = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    nix::fcntl::fcntl(http, nix::fcntl::FcntlArg::F_GETLK(&mut found)).expect("F_GETLK");
+    i32::from(found.l_type) != libc::F_UNLCK
+}
+
+#[test]
+fn a_claim_is_given_up_when_the_answer_comes() {
+    let (http, _) = public();
+    let slot = start("blue", &http).ready();
+    for share in [0.0, 1.0] {
+        slot.gate(0.5);
+        // The accept loop claims when it wakes.
+        while !is_claimed(&http) {}
+        slot.gate(share);
+        assert!(!is_claimed(&http), "still claimed at {share}");
+    }
+}
+
 #[test]
 fn a_share_is_one_of_the_connections() {
     let (http, address) = public();

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::wake::Wake;
 use crate::slot::{Claim, Held, Plan, Setting, monotonic};
@@ -12,9 +12,12 @@ use crate::slot::{Claim, Held, Plan, Setting, monotonic};
 #[derive(Debug)]
 pub(super) struct Gate {
     order: RwLock<Order>,
-    /// By listener: the claims of a process are its own, whichever thread made them.
-    claims: Mutex<HashMap<RawFd, Held>>,
+    claims: Mutex<Claims>,
 }
+
+/// By listener: the claims of a process are its own, whichever thread made them. Each with a duplicate of the listener: to close it is
+/// to give up what the process has claimed of that socket, whatever its accept loops do meanwhile.
+type Claims = HashMap<RawFd, (Held, OwnedFd)>;
 
 #[derive(Debug)]
 struct Order {
@@ -44,11 +47,16 @@ impl Gate {
     /// Claims for this listener what the gate asks for, and says what to do.
     pub(super) fn turn(&self, listener: &impl AsFd) -> Turn {
         let order = self.read();
-        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut claims = self.claims();
         let number = listener.as_fd().as_raw_fd();
-        let mut claim = Claim::resumed(listener, claims.remove(&number));
+        let (held, duplicate) = claims.remove(&number).unzip();
+        let mut claim = Claim::resumed(listener, held);
         let plan = claim.plan(order.setting, monotonic());
-        claims.extend(claim.held().map(|held| (number, held)));
+        if let Some(held) = claim.held() {
+            let duplicate =
+                duplicate.map_or_else(|| listener.as_fd().try_clone_to_owned().ok(), Some);
+            claims.extend(duplicate.map(|duplicate| (number, (held, duplicate))));
+        }
         Turn { plan, over: Arc::clone(&order.over) }
     }
 
@@ -72,9 +80,19 @@ impl Gate {
         let order = Order { setting, over: Arc::new(Wake::new()?) };
         let mut now = self.order.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *now, order);
+        self.claims().clear();
         drop(now);
         before.over.set();
         Ok(())
+    }
+
+    /// Gives up all claims: the drain has begun, and nobody accepts here any more.
+    pub(super) fn release(&self) {
+        self.claims().clear();
+    }
+
+    fn claims(&self) -> MutexGuard<'_, Claims> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// No code panics while it holds these locks; a poisoned one holds sound data.

@@ -257,6 +257,7 @@ impl Drain {
     pub fn finish(self) -> Report {
         let began = Instant::now();
         self.shared.draining.set();
+        self.shared.gate.release();
         // Nothing depends on systemd hearing it.
         let told = self.tell(stopping(self.deadline), self.left(self.deadline));
         // The first signal's bytes; another one is the second signal.
