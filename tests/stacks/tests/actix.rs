@@ -157,7 +157,9 @@ fn check_pipelined(requests: &str, answers: usize) {
     client.read_to_string(&mut text).expect("no reset");
     assert_eq!(text.matches("HTTP/1.1 ").count(), answers, "{text}");
     let said = text.to_ascii_lowercase();
-    assert_eq!(said.matches("connection: close").count(), 1, "{text}");
+    // An answer that goes out before its request's body was read cannot know what is behind that.
+    let early = usize::from(requests.starts_with("POST"));
+    assert!(said.matches("connection: close").count() <= 1 + early, "{text}");
     assert!(said.find("close") > said.rfind("http/1.1 "), "on the last: {text}");
 }
 
