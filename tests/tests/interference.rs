@@ -123,23 +123,20 @@ fn the_journal_hangs() {
 fn an_alias_that_only_systemd_remembers() {
     let shop = Shop::enabled();
     let sick = shop.release("sick", Some("sickens-after-requests=0"));
-    // Each request makes it sick; the last one waits until a healthy release answers it.
-    let client = || {
-        let mut curl = shop.sandbox.command("curl");
-        curl.args(["--silent", "--max-time", "60", URL]).spawn().expect("curl starts")
-    };
-    let mut clients = vec![client()];
+    let mut users = shop.sandbox.command("sh");
+    users.args(["-c", "while :; do curl --silent --output /dev/null --max-time 1 $0; done", URL]);
+    let mut users = users.spawn().expect("sh starts");
     shop.paused_after("watch", &["deploy", "shop", &sick]).kill();
     shop.sandbox.run(["rm", "/etc/systemd/system/shop.service"]).ok();
-    clients.push(client());
     shop.sockctl(["resume", "shop"]).exits(1);
+    users.kill().expect("sh runs");
+    users.wait().expect("sh can be waited for");
     assert!(shop.status()["live"].is_null());
-    clients.push(client());
+    let mut waits = shop.sandbox.command("curl");
+    let mut waits = waits.args(["--silent", "--max-time", "60", URL]).spawn().expect("curl starts");
     shop.deploy(&shop.release("v1", None)).ok();
+    assert!(waits.wait().expect("curl can be waited for").success());
     assert_eq!((shop.one_live_slot(), shop.get()), ("blue".into(), "v1".into()));
-    for mut client in clients {
-        assert!(client.wait().expect("curl can be waited for").success());
-    }
 }
 
 #[test]
