@@ -142,8 +142,7 @@ fn a_panic_leaves_nothing() {
 #[test]
 fn a_killed_test_process_leaves_nothing() {
     for signal in [Signal::KILL, Signal::INT, Signal::TERM] {
-        let mut holder = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "holds_a_sandbox", "--ignored", "--nocapture"])
+        let mut holder = Command::new(env!("CARGO_BIN_EXE_holder"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -158,15 +157,6 @@ fn a_killed_test_process_leaves_nothing() {
         footprint.await_supervisor();
         footprint.is_gone();
     }
-}
-
-/// Not a test: the process that the test above kills.
-#[test]
-#[ignore = "started by a_killed_test_process_leaves_nothing"]
-fn holds_a_sandbox() {
-    let sandbox = Sandbox::boot();
-    println!("\nholding {}", sandbox.pid1().as_raw_nonzero());
-    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
 #[test]

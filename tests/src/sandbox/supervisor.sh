@@ -24,6 +24,7 @@ remove_cgroup() {
     until find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || [ ! -d "$1" ]; do
         tries=$((tries + 1))
         [ "$tries" -le 200 ] || { echo "sandbox: cannot remove $1" >&2; return 0; }
+        # A dead task that is still linked is in no state that could be awaited: `populated` of cgroup.events is 0 by then.
         sleep 0.01
     done
 }

@@ -52,6 +52,7 @@ async fn plain(server: actix_web::dev::Server) -> Result<(), Box<dyn Error>> {
 }
 
 async fn slow(ms: web::Path<u64>) -> impl Responder {
+    // The delay is what was asked for.
     tokio::time::sleep(Duration::from_millis(*ms)).await;
     "slow"
 }

@@ -86,6 +86,7 @@ fn idle_window() -> Duration {
 }
 
 async fn slow(Path(ms): Path<u64>) -> &'static str {
+    // The delay is what was asked for.
     tokio::time::sleep(Duration::from_millis(ms)).await;
     "slow"
 }
