@@ -110,8 +110,8 @@ pub use serve::axum;
 pub use serve::fuzz_admin;
 #[cfg(feature = "serve")]
 pub use serve::{
-    Answer, Connection, CountedBody, Drain, Guard, Guards, Incoming, Peer, Serve, ServeError,
-    Tracked, Watch, serve,
+    Answer, Connection, CountedBody, Drain, Guard, Guards, HttpService, Incoming, Peer, Serve,
+    ServeError, Tracked, Watch, serve,
 };
 
 /// Any error, as tower and hyper pass them.

@@ -29,6 +29,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 #[doc(hidden)]
 pub use fuzz::fuzz_admin;
 
+use super::service::HttpService;
 use super::shared::Shared;
 use super::track::Phase;
 use crate::BoxError;
@@ -39,15 +40,7 @@ use crate::slot::{
 type Reply = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
 /// Serves the admin socket until it is dropped.
-pub(crate) async fn run<S, B>(listener: UnixListener, shared: Arc<Shared>, router: S)
-where
-    S: tower_service::Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+pub(crate) async fn run<S: HttpService>(listener: UnixListener, shared: Arc<Shared>, router: S) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let pace = Arc::new(Pace::new());
     let mut connections = JoinSet::new();
@@ -94,20 +87,12 @@ impl tower_service::Service<Request<Incoming>> for Nobody {
     }
 }
 
-fn connection<S, B>(
+fn connection<S: HttpService>(
     stream: UnixStream,
     shared: &Arc<Shared>,
     pace: &Arc<Pace>,
     router: &S,
-) -> impl Future<Output = ()> + Send + use<S, B>
-where
-    S: tower_service::Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+) -> impl Future<Output = ()> + Send + use<S> {
     let (shared, pace) = (Arc::clone(shared), Arc::clone(pace));
     let router = TowerToHyperService::new(router.clone());
     let service = service_fn(move |request: Request<Incoming>| {

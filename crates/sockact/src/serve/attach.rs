@@ -4,17 +4,14 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Body;
-use hyper::body::Incoming as Body1;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::connection::{Connection, Incoming, Peer};
 use super::guard::Guards;
 use super::io::{Counted, Stream};
-use super::{Report, Serve, ServeError, Site, Spawn, admin, run};
-use crate::{BoxError, Listener};
+use super::{HttpService, Report, Serve, ServeError, Site, Spawn, admin, run};
+use crate::Listener;
 
 /// Gate, readiness, lame duck and admin socket for a server that brings its own loop: the same that
 /// [`serve`](crate::serve()) does, taken apart.
@@ -60,15 +57,7 @@ impl Drain {
     }
 
     /// Health probes that come in on the admin socket go to this router.
-    pub fn probe<S, B>(mut self, router: S) -> Drain
-    where
-        S: tower_service::Service<Request<Body1>, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<BoxError>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
-    {
+    pub fn probe<S: HttpService>(mut self, router: S) -> Drain {
         self.serve.admin = super::admin_task(router);
         self
     }

@@ -4,16 +4,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::{Request, Response};
-use hyper::body::{Body, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 
 use super::io::{Counted, Stream};
-use super::service::Tracked;
+use super::service::{HttpService, Tracked};
 use super::track::{Entry, Phase, Protocol};
-use crate::BoxError;
 
 /// How HTTP is spoken, shared by all connections.
 pub(crate) type Http = Arc<auto::Builder<TokioExecutor>>;
@@ -23,15 +20,7 @@ pub(crate) fn http() -> Http {
 }
 
 /// Serves a connection until it ends, is upgraded, or is cut at the end of the drain.
-pub(crate) async fn serve<S, B>(http: Http, stream: Stream, entry: Entry, router: S)
-where
-    S: tower_service::Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+pub(crate) async fn serve<S: HttpService>(http: Http, stream: Stream, entry: Entry, router: S) {
     let account = Arc::clone(&entry.account);
     let service = Tracked::new(TowerToHyperService::new(router), Arc::clone(&account));
     let io = TokioIo::new(Counted::new(stream, entry));

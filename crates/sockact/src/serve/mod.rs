@@ -29,8 +29,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::{Body, Incoming as ReqBody};
 use tokio::sync::oneshot;
 
 #[doc(hidden)]
@@ -39,9 +37,9 @@ pub use attach::{Drain, Watch};
 pub use connection::{Connection, Incoming, Peer};
 pub use error::ServeError;
 pub use guard::{Guard, Guards};
-pub use service::{Answer, CountedBody, Tracked};
+pub use service::{Answer, CountedBody, HttpService, Tracked};
 
-use crate::{BoxError, Listener, Report};
+use crate::{Listener, Report};
 use io::Stream;
 use shared::Shared;
 use track::Tracker;
@@ -79,15 +77,7 @@ use track::Tracker;
 /// # Errors
 /// [`ServeError`], all before `READY=1`. What goes wrong on one connection ends that connection.
 #[must_use = "nothing is served until this is awaited"]
-pub fn serve<S, B>(listener: impl Into<Listener>, router: S) -> Serve
-where
-    S: tower_service::Service<Request<ReqBody>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+pub fn serve<S: HttpService>(listener: impl Into<Listener>, router: S) -> Serve {
     let router = settled(router);
     let admin = admin_task(router.clone());
     Serve::with(vec![Site::new(listener.into(), router)], admin)
@@ -110,15 +100,7 @@ fn settled<S>(router: S) -> S {
 }
 
 /// The admin socket, with this router behind its own paths.
-fn admin_task<S, B>(router: S) -> AdminTask
-where
-    S: tower_service::Service<Request<ReqBody>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+fn admin_task<S: HttpService>(router: S) -> AdminTask {
     Box::new(move |listener, shared| Box::pin(admin::run(listener, shared, router)))
 }
 
@@ -147,18 +129,7 @@ struct Site {
 }
 
 impl Site {
-    fn new<S, B>(listener: Listener, router: S) -> Site
-    where
-        S: tower_service::Service<Request<ReqBody>, Response = Response<B>>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<BoxError>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
-    {
+    fn new<S: HttpService>(listener: Listener, router: S) -> Site {
         let spawner = move |shared: &Arc<Shared>| {
             let (shared, router) = (Arc::clone(shared), router.clone());
             Box::new(move |stream| {
@@ -185,18 +156,7 @@ impl Serve {
 
     /// Serves another router, or the same, on further listeners. Health probes on the admin socket
     /// go to the first router.
-    pub fn and<S, B>(mut self, listener: impl Into<Listener>, router: S) -> Serve
-    where
-        S: tower_service::Service<Request<ReqBody>, Response = Response<B>>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<BoxError>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
-    {
+    pub fn and<S: HttpService>(mut self, listener: impl Into<Listener>, router: S) -> Serve {
         self.sites.push(Site::new(listener.into(), settled(router)));
         self
     }

@@ -12,6 +12,39 @@ use pin_project_lite::pin_project;
 
 use super::pipeline::BodyLength;
 use super::track::{Account, Phase, Protocol};
+use crate::BoxError;
+
+/// What can be served: every tower service of HTTP requests that can be cloned for each connection, such as an `axum::Router`.
+/// Implemented by itself for all that qualify.
+pub trait HttpService:
+    Clone
+    + Send
+    + 'static
+    + tower_service::Service<
+        Request<Incoming>,
+        Response = Response<<Self as HttpService>::ResponseBody>,
+        Error: Into<BoxError>,
+        Future: Send + 'static,
+    >
+{
+    /// The body of its responses.
+    type ResponseBody: Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
+}
+
+impl<S, B> HttpService for S
+where
+    S: tower_service::Service<
+            Request<Incoming>,
+            Response = Response<B>,
+            Error: Into<BoxError>,
+            Future: Send + 'static,
+        > + Clone
+        + Send
+        + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type ResponseBody = B;
+}
 
 /// A service that keeps its connection's account: from [`Connection::track`](crate::Connection).
 #[derive(Clone, Debug)]

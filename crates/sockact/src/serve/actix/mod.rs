@@ -29,7 +29,7 @@ use super::track::Tracker;
 use super::{Serve, Shared, Site, Spawn, admin_task};
 use crate::Listener;
 use probe::Probe;
-use worker::Workers;
+use worker::{Workers, work};
 
 /// Serves an actix-web application on `listener`, until SIGTERM or SIGINT and a drain: what
 /// [`sockact::serve`](crate::serve()) does for a tower service. Await what is returned.
@@ -67,7 +67,8 @@ where
     B: MessageBody + 'static,
 {
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let workers = Workers::start(threads, &factory)?;
+    let life = move |arrivals, tell| work(factory.clone(), arrivals, tell);
+    let workers = Workers::start(threads, &life)?;
     // Health probes are no public connections, and are answered to the end.
     let probe = Probe::new(workers.clone(), Tracker::new());
     let spawner = move |shared: &Arc<Shared>| {

@@ -26,7 +26,7 @@ use crate::serve::io::{Counted, Stream};
 use crate::serve::track::Entry;
 
 /// An accepted connection between two runtimes.
-struct Arrival {
+pub(super) struct Arrival {
     stream: Loose,
     entry: Entry,
 }
@@ -58,6 +58,10 @@ impl Arrival {
     }
 }
 
+/// What a thread takes its connections from, and where it says once that it has an application.
+pub(super) type Arrivals = mpsc::UnboundedReceiver<Arrival>;
+pub(super) type Tell = blocking::Sender<Result<(), ActixError>>;
+
 /// The way to all threads; each ends when this is gone and its last connection is.
 #[derive(Clone)]
 pub(super) struct Workers {
@@ -66,27 +70,21 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    /// Starts the threads and waits until each has an application.
-    pub(super) fn start<F, I, S, B>(threads: usize, factory: &F) -> Result<Workers, ActixError>
+    /// Starts the threads with this life, and waits until each says that it has an application.
+    pub(super) fn start<L, F>(threads: usize, life: &L) -> Result<Workers, ActixError>
     where
-        F: Fn() -> I + Clone + Send + 'static,
-        I: IntoServiceFactory<S, Request>,
-        S: ServiceFactory<Request, Config = AppConfig> + 'static,
-        S::Service: 'static,
-        S::Error: Into<Error> + 'static,
-        S::InitError: fmt::Debug,
-        S::Response: Into<Response<B>> + 'static,
-        B: MessageBody + 'static,
+        L: Fn(Arrivals, Tell) -> F + Clone + Send + 'static,
+        F: Future<Output = ()>,
     {
         let (tell, told) = blocking::channel();
         let mut senders = Vec::new();
         for nth in 0..threads {
             let (sender, arrivals) = mpsc::unbounded_channel();
-            let (factory, tell) = (factory.clone(), tell.clone());
+            let (life, tell) = (life.clone(), tell.clone());
             let thread = std::thread::Builder::new().name(format!("sockact-actix-{nth}"));
             thread
                 .spawn(move || match Runtime::new() {
-                    Ok(runtime) => runtime.block_on(work(factory, arrivals, tell)),
+                    Ok(runtime) => runtime.block_on(life(arrivals, tell)),
                     Err(source) => drop(tell.send(Err(ActixError::Thread { source }))),
                 })
                 .map_err(|source| ActixError::Thread { source })?;
@@ -110,12 +108,9 @@ impl Workers {
     }
 }
 
-/// The life of a thread.
-async fn work<F, I, S, B>(
-    factory: F,
-    mut arrivals: mpsc::UnboundedReceiver<Arrival>,
-    tell: blocking::Sender<Result<(), ActixError>>,
-) where
+/// The life of a thread, with the application that `factory` makes.
+pub(super) async fn work<F, I, S, B>(factory: F, mut arrivals: Arrivals, tell: Tell)
+where
     F: Fn() -> I,
     I: IntoServiceFactory<S, Request>,
     S: ServiceFactory<Request, Config = AppConfig> + 'static,
