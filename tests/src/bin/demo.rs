@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use e2e::binaries;
 use e2e::load::{Generator, Load, LoadReport};
 use e2e::sandbox::Output;
 use e2e::shop::{SEEN_WITHIN, Shop, URL};
@@ -37,6 +38,8 @@ impl Cost {
 }
 
 fn main() -> ExitCode {
+    // What takes minutes comes before there is anything to watch.
+    let _ = (binaries::get(), binaries::oha());
     println!("Booting a real systemd in namespaces of its own …\n");
     let shop = Shop::machine();
     set_up(&shop);
