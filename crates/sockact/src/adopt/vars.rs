@@ -2,6 +2,8 @@
 //!
 //! Everything here is pure: no environment, no descriptor is touched.
 
+use std::ffi::OsString;
+
 use super::AdoptError;
 
 /// What the environment said about passed descriptors, read once.
@@ -27,7 +29,9 @@ impl Vars {
     /// Reads the variables. The environment is not changed: other threads may be reading it, and
     /// every descriptor is marked close-on-exec, so that a child has nothing to adopt.
     pub(crate) fn from_env() -> Vars {
-        let var = |name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
+        let lossy = |v: OsString| v.to_string_lossy().into_owned();
+        let text = |v: OsString| v.into_string().unwrap_or_else(lossy);
+        let var = |name| std::env::var_os(name).map(text);
         Vars {
             listen_fds: var("LISTEN_FDS"),
             listen_pid: var("LISTEN_PID"),
