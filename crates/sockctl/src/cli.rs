@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use sockgen::{App, AppName, SlotName};
 
 use crate::commands::Session;
+use crate::doctor::doctor;
 use crate::error::Error;
 use crate::files::FileError;
 use crate::plan::Step;
@@ -40,7 +41,7 @@ pub struct Cli {
 const AFTER: &str = "\
 Exit status:
   0  done, or nothing to do
-  1  error
+  1  error, or findings of doctor
   2  wrong usage
   3  rolled back: the old release serves
   4  refused: nothing was changed
@@ -132,6 +133,16 @@ enum Verb {
         /// The application, as in its manifest
         app: String,
     },
+    /// Look for everything on the machine that loses connections, and say what mends it
+    ///
+    /// Without APP every installed application. Exit status 1 when anything but notes is left.
+    Doctor {
+        /// The application, as in its manifest
+        app: Option<String>,
+        /// Mend what can be mended without a gap, and say what was not touched and why
+        #[arg(long)]
+        fix: bool,
+    },
     /// Print the completions of a shell
     #[command(hide = true)]
     Completions {
@@ -165,6 +176,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             return Ok(());
         }
         Verb::Man => return print(&manual()),
+        Verb::Doctor { app, fix } => return examine(app.as_deref(), *fix, format).await,
         Verb::Deploy { app, .. }
         | Verb::Restart { app }
         | Verb::Rollback { app, .. }
@@ -205,8 +217,23 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             Err(logs(&load()?, slot, follow, format))
         }
         Verb::Status { .. } => print(status(&load()?, format).await?.as_bytes()),
-        Verb::Completions { .. } | Verb::Man => Ok(()),
+        Verb::Completions { .. } | Verb::Man | Verb::Doctor { .. } => Ok(()),
     }
+}
+
+async fn examine(app: Option<&str>, fix: bool, format: Format) -> Result<(), Error> {
+    let root = Path::new("/");
+    let names = match app {
+        Some(app) => vec![app.parse::<AppName>()?],
+        None => App::installed(root)?,
+    };
+    let mut count = 0;
+    for name in names {
+        let visit = doctor(&App::load(root, &name)?, fix, &typed()).await?;
+        print(visit.shown(format).as_bytes())?;
+        count += visit.findings();
+    }
+    if count == 0 { Ok(()) } else { Err(Error::Findings { count }) }
 }
 
 /// Becomes journalctl(1); returns only when it cannot.

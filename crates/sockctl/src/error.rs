@@ -56,6 +56,12 @@ pub enum Error {
         /// The last lines that the release itself wrote.
         log: Vec<String>,
     },
+    /// Something is wrong with the machine, as doctor says on standard output.
+    #[error("doctor has {count} findings")]
+    Findings {
+        /// How many, without notes.
+        count: usize,
+    },
     /// It stopped in the middle.
     #[error("{app}: half done: {reason}")]
     HalfDone {
@@ -110,6 +116,9 @@ impl Error {
                     .into(),
             ),
             Self::GivenUp { .. } => None,
+            Self::Findings { .. } => {
+                Some("`--fix` mends what can be mended without a gap; the rest is said above".into())
+            }
             Self::HalfDone { app, .. } => Some(format!("run `sockctl resume {app}`")),
         }
     }

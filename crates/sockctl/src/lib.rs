@@ -8,6 +8,7 @@ pub mod admin;
 pub mod cli;
 pub mod commands;
 pub mod deploy;
+pub mod doctor;
 pub mod error;
 pub mod files;
 pub mod forecast;

@@ -4,12 +4,13 @@
 //! `active (running)` while systemd has closed the descriptor. What counts is that the inode that listens on the address is among
 //! the descriptors of PID 1 (proc(5)).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use sockgen::{Address, App, ListenerName};
 
 /// An inode of a socket, as in `socket:[4026]`.
@@ -57,7 +58,7 @@ impl Held {
         let ours = descriptors_of_pid_1()?;
         let mut held = BTreeMap::new();
         for listener in app.listeners() {
-            let inode = listening(&listener.address)?.into_iter().find(|i| ours.contains(i));
+            let inode = listening(&listener.address)?.into_iter().find(|i| ours.contains_key(i));
             let inode = inode.ok_or_else(|| SocketError::Lost {
                 listener: listener.name.clone(),
                 address: listener.address.to_string(),
@@ -90,17 +91,59 @@ impl Held {
     }
 }
 
-fn descriptors_of_pid_1() -> Result<BTreeSet<Inode>, SocketError> {
+/// What there is of a listener, as doctor looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// Whether anybody listens on its address.
+    pub listening: bool,
+    /// The socket, when PID 1 holds it.
+    pub held: Option<Inode>,
+    /// Whether PID 1 holds it without `O_NONBLOCK`, which belongs to all who hold it.
+    pub blocking: bool,
+}
+
+/// What there is of every listener.
+///
+/// # Errors
+/// When the kernel's tables cannot be read.
+pub fn survey(app: &App) -> Result<BTreeMap<ListenerName, Seen>, SocketError> {
+    let ours = descriptors_of_pid_1()?;
+    let look = |listener: &sockgen::Listener| {
+        let inodes = listening(&listener.address)?;
+        let held = inodes.iter().copied().find(|inode| ours.contains_key(inode));
+        let blocking = held.is_some_and(|inode| is_blocking(&ours[&inode]));
+        Ok((listener.name.clone(), Seen { listening: !inodes.is_empty(), held, blocking }))
+    };
+    app.listeners().iter().map(look).collect()
+}
+
+/// Whether anybody listens on a unix socket.
+///
+/// # Errors
+/// When the kernel's table cannot be read.
+pub fn is_listening(path: &Path) -> Result<bool, SocketError> {
+    Ok(!listening(&Address::Unix(path.into()))?.is_empty())
+}
+
+/// The flags of the open file description, in octal: those of open(2), as proc(5) says of `fdinfo`.
+fn is_blocking(descriptor: &str) -> bool {
+    let text = fs::read_to_string(format!("/proc/1/fdinfo/{descriptor}")).unwrap_or_default();
+    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & OFlags::NONBLOCK.bits() == 0)
+}
+
+/// The sockets of PID 1, each with the name of its descriptor.
+fn descriptors_of_pid_1() -> Result<BTreeMap<Inode, String>, SocketError> {
     let path = PathBuf::from("/proc/1/fd");
     let entries =
         fs::read_dir(&path).map_err(|source| SocketError::Proc { path: path.clone(), source })?;
-    Ok(entries
-        .flatten()
-        .filter_map(|entry| fs::read_link(entry.path()).ok())
-        .filter_map(|target| {
-            target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-        })
-        .collect())
+    let socket = |entry: fs::DirEntry| {
+        let target = fs::read_link(entry.path()).ok()?;
+        let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()?;
+        Some((inode, entry.file_name().into_string().ok()?))
+    };
+    Ok(entries.flatten().filter_map(socket).collect())
 }
 
 /// The inodes that listen on the address, in this network namespace.

@@ -12,7 +12,7 @@ use crate::release::{ReleaseId, linked};
 use crate::systemd::{Systemd, SystemdError, UnitState};
 
 /// Where `systemctl enable` and `EnableUnitFiles` put links.
-const UNITS: &str = "/etc/systemd/system";
+pub(crate) const UNITS: &str = "/etc/systemd/system";
 
 /// One slot as `status` shows it.
 #[derive(Debug, Clone)]
@@ -138,7 +138,7 @@ pub fn live(app: &App) -> Option<SlotName> {
     slot_of(app, &alias_on_disk(app)?)
 }
 
-fn alias_on_disk(app: &App) -> Option<String> {
+pub(crate) fn alias_on_disk(app: &App) -> Option<String> {
     let link: PathBuf = Path::new(UNITS).join(app.alias().as_ref());
     let target = fs::read_link(link).ok()?;
     Some(target.file_name()?.to_str()?.to_owned())

@@ -5,6 +5,7 @@
 
 mod error;
 mod manager;
+mod properties;
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use crate::why::Ending;
 pub use error::SystemdError;
 use error::{away, error_name};
 use manager::{ListedUnit, ManagerProxy};
+pub use properties::Properties;
 
 /// How long a call is repeated while PID 1 is not on the bus.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,6 +66,7 @@ macro_rules! patient {
         }
     }};
 }
+use patient;
 
 impl Systemd {
     /// Connects to the system bus and asks to be told the end of jobs.
@@ -264,6 +267,16 @@ impl Systemd {
             }
             result => result,
         }
+    }
+
+    /// Whether a time server sets the clock, as systemd-timedated says; `None` when it is not there.
+    pub async fn clock_synchronised(&self) -> Option<bool> {
+        let (to, path) = ("org.freedesktop.timedate1", "/org/freedesktop/timedate1");
+        let of = Some("org.freedesktop.DBus.Properties");
+        let question = (to, "NTPSynchronized");
+        let ask = self.bus.call_method(Some(to), path, of, "Get", &question);
+        let reply = tokio::time::timeout(Duration::from_secs(2), ask).await.ok()?.ok()?;
+        bool::try_from(reply.body().deserialize::<OwnedVariant>().ok()?).ok()
     }
 
     /// A stream with an item for each change of the unit, so that its death is seen when it happens.

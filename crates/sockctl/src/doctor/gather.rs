@@ -1,0 +1,193 @@
+//! Looks at the machine. Decides nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::future::{try_join, try_join_all};
+use jiff::Timestamp;
+use sockgen::{App, Exec, SlotName, UnitFile};
+use zbus::Variant;
+
+use super::facts::{Clock, Disk, Facts, FileIs, Link, Slot, Unit};
+use crate::error::Error;
+use crate::files::FileError;
+use crate::history;
+use crate::lock::{self, LockError};
+use crate::sockets;
+use crate::systemd::{Properties, Systemd, SystemdError};
+use crate::world::{UNITS, World, alias_on_disk};
+
+/// Looks at everything.
+///
+/// # Errors
+/// When systemd gives no answer, or the kernel's tables cannot be read.
+pub async fn gather(app: &App, systemd: &Systemd) -> Result<Facts, Error> {
+    let at_work = match lock::look(&app.lock_path()) {
+        Ok(()) => None,
+        Err(LockError::Held { holder }) => {
+            Some(holder.map_or("sockctl".into(), |holder| holder.command))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let world = World::look(app, systemd).await?;
+    let files = sockgen::render(app);
+    let units = try_join_all(files.iter().map(|file| unit(systemd, file))).await?;
+    let history = history::read(app)?;
+    let newest = history.iter().map(|entry| {
+        let took = Duration::from_millis(entry.took_ms);
+        entry.since.checked_add(took).unwrap_or(entry.since)
+    });
+    let clock = Clock {
+        now: Timestamp::now(),
+        synchronised: systemd.clock_synchronised().await,
+        newest: newest.max(),
+    };
+    let alias = app.alias();
+    let loaded = systemd.unit(alias.as_ref()).await?;
+    let mut slots = Vec::new();
+    for slot in &world.slots {
+        slots.push(Slot {
+            name: slot.name.clone(),
+            active: slot.unit.active,
+            gate: slot.status.as_ref().map(|status| status.gate),
+            held: slot.held,
+            admin_listens: sockets::is_listening(&app.admin_path(&slot.name))?,
+            link: link(app, &slot.name),
+            credentials: credentials(systemd, app.slot_unit(&slot.name).as_ref()).await?,
+        });
+    }
+    Ok(Facts {
+        at_work,
+        unfinished: history::remembered(app)?
+            .map(|wish| format!("{} into {}", wish.command.name(), wish.into)),
+        target: world.target,
+        alias_on_disk: alias_on_disk(app),
+        alias_loaded: (loaded.load == "loaded" && loaded.id != alias.as_ref()).then_some(loaded.id),
+        slots,
+        units: files
+            .iter()
+            .map(|file| file.name.to_string())
+            .zip(units)
+            .collect::<BTreeMap<_, _>>(),
+        listeners: sockets::survey(app)?,
+        disks: disks(app)?,
+        clock,
+        app: app.clone(),
+    })
+}
+
+async fn unit(systemd: &Systemd, file: &UnitFile) -> Result<Unit, SystemdError> {
+    let name = file.name.as_ref();
+    let kind = match name.rsplit_once('.') {
+        Some((_, "service")) => "Service",
+        Some((_, "socket")) => "Socket",
+        _ => "Target",
+    };
+    let (unit, own) =
+        try_join(systemd.properties(name, "Unit"), systemd.properties(name, kind)).await?;
+    let state = systemd.unit(name).await?;
+    Ok(Unit {
+        load: unit.text("LoadState").unwrap_or_default(),
+        active: state.active,
+        stale: unit.flag("NeedDaemonReload").unwrap_or_default(),
+        drop_ins: drop_ins(name, &unit),
+        file: file_is(file),
+        start_limit_us: unit.number("StartLimitIntervalUSec"),
+        trigger_limit_us: own.number("TriggerLimitIntervalUSec"),
+        flush_pending: own.flag("FlushPending"),
+        accept: own.flag("Accept"),
+        refuse_manual_stop: unit.flag("RefuseManualStop"),
+        conditions: unit.rows("Conditions").len() + unit.rows("Asserts").len(),
+        kind: own.text("Type"),
+        non_blocking: own.flag("NonBlocking"),
+        descriptors: own.number("LimitNOFILESoft"),
+    })
+}
+
+/// Drop-ins in a folder of the unit's own name. Those for all services, or for a prefix of names, are the machine's business; what
+/// they set is seen in the properties.
+fn drop_ins(name: &str, unit: &Properties) -> Vec<(PathBuf, String)> {
+    let own = format!("{name}.d");
+    let paths = unit.texts("DropInPaths").into_iter().map(PathBuf::from);
+    paths
+        .filter(|path| path.parent().is_some_and(|folder| folder.ends_with(&own)))
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            (path, text)
+        })
+        .collect()
+}
+
+fn file_is(file: &UnitFile) -> FileIs {
+    let path = Path::new(UNITS).join(file.name.as_ref());
+    match fs::read(&path) {
+        _ if path.is_symlink() => FileIs::Other,
+        Ok(text) if text == file.text.as_bytes() => FileIs::Same,
+        Ok(_) => FileIs::Other,
+        Err(_) => FileIs::Missing,
+    }
+}
+
+fn link(app: &App, slot: &SlotName) -> Link {
+    let (Exec::Release(exec), link) = (app.exec(), app.slot_link(slot)) else { return Link::None };
+    match link.is_symlink() {
+        false => Link::None,
+        true if link.join(exec).is_file() => Link::Fine,
+        true => Link::Dangling,
+    }
+}
+
+/// What the unit's credentials take: files it names, and values that stand in it (systemd.exec(5), `LoadCredential=`).
+async fn credentials(systemd: &Systemd, unit: &str) -> Result<u64, SystemdError> {
+    let service = systemd.properties(unit, "Service").await?;
+    let mut sum = 0;
+    for key in ["LoadCredential", "LoadCredentialEncrypted"] {
+        sum += service.rows(key).iter().filter_map(second).map(file_size).sum::<u64>();
+    }
+    for key in ["SetCredential", "SetCredentialEncrypted"] {
+        sum += service.rows(key).iter().filter_map(second).map(value_size).sum::<u64>();
+    }
+    Ok(sum)
+}
+
+fn second<'a>(row: &'a Variant<'a>) -> Option<&'a Variant<'a>> {
+    match row {
+        Variant::Structure(row) => row.fields().get(1),
+        _ => None,
+    }
+}
+
+fn file_size(path: &Variant<'_>) -> u64 {
+    let Variant::Str(path) = path else { return 0 };
+    let size = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
+    let path = Path::new(path.as_str());
+    match fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| size(&entry.path())).sum(),
+        Err(_) => size(path),
+    }
+}
+
+fn value_size(value: &Variant<'_>) -> u64 {
+    match value {
+        Variant::Array(bytes) => bytes.len() as u64,
+        _ => 0,
+    }
+}
+
+/// The nearest directories that are there already.
+fn disks(app: &App) -> Result<Vec<Disk>, FileError> {
+    let look = |path: PathBuf| {
+        let there = path.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
+        let of = rustix::fs::statvfs(there);
+        let of =
+            of.map_err(|error| FileError::of("look at the file system of", there)(error.into()))?;
+        Ok(Disk {
+            path: there.into(),
+            bytes: of.f_bavail.saturating_mul(of.f_frsize),
+            inodes: (of.f_files > 0).then_some(of.f_favail),
+        })
+    };
+    [app.state_dir(), app.run_dir()].into_iter().map(look).collect()
+}

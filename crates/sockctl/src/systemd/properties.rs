@@ -1,0 +1,86 @@
+//! All properties of a unit at once, for the commands that are not in a hurry.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use zbus::{OwnedVariant, Variant};
+
+use super::{PATIENCE, Systemd, SystemdError, away, object_path, patient};
+
+/// What `GetAll` gave: an older systemd knows fewer properties, so each may be missing.
+#[derive(Debug, Default)]
+pub struct Properties(HashMap<String, OwnedVariant>);
+
+impl Properties {
+    fn get(&self, key: &str) -> Option<&Variant<'_>> {
+        self.0.get(key).map(|value| &**value)
+    }
+
+    /// An unsigned number.
+    pub fn number(&self, key: &str) -> Option<u64> {
+        match self.get(key)? {
+            Variant::U64(n) => Some(*n),
+            Variant::U32(n) => Some(u64::from(*n)),
+            _ => None,
+        }
+    }
+
+    /// A truth value.
+    pub fn flag(&self, key: &str) -> Option<bool> {
+        match self.get(key)? {
+            Variant::Bool(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
+    /// A text.
+    pub fn text(&self, key: &str) -> Option<String> {
+        match self.get(key)? {
+            Variant::Str(text) => Some(text.to_string()),
+            _ => None,
+        }
+    }
+
+    /// A list of texts; empty when there is none.
+    pub fn texts(&self, key: &str) -> Vec<String> {
+        self.rows(key)
+            .iter()
+            .filter_map(|row| match row {
+                Variant::Str(text) => Some(text.to_string()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The elements of a list; empty when there is none.
+    pub(crate) fn rows(&self, key: &str) -> &[Variant<'_>] {
+        match self.get(key) {
+            Some(Variant::Array(list)) => list,
+            _ => &[],
+        }
+    }
+}
+
+impl Systemd {
+    /// All properties of one interface of a unit, such as `Unit` or `Socket`.
+    ///
+    /// # Errors
+    /// When systemd gives no answer.
+    pub async fn properties(
+        &self,
+        unit: &str,
+        interface: &str,
+    ) -> Result<Properties, SystemdError> {
+        let interface = format!("org.freedesktop.systemd1.{interface}");
+        let path = object_path(unit);
+        let all = || async {
+            let (to, of) = ("org.freedesktop.systemd1", "org.freedesktop.DBus.Properties");
+            let reply = self
+                .bus
+                .call_method(Some(to), path.as_str(), Some(of), "GetAll", &interface.as_str())
+                .await?;
+            reply.body().deserialize::<HashMap<String, OwnedVariant>>()
+        };
+        patient!("GetAll", unit, all()).map(Properties)
+    }
+}
