@@ -11,10 +11,12 @@ use crate::commands::Session;
 use crate::doctor::doctor;
 use crate::error::Error;
 use crate::files::FileError;
+use crate::metrics::metrics;
 use crate::plan::Step;
 use crate::release::{ReleaseId, name_of_content};
 use crate::report::{Format, Report};
 use crate::status::status;
+use crate::systemd::Systemd;
 use crate::wish::{Asked, exec_in_release, refused};
 use crate::{forecast, listing};
 
@@ -116,6 +118,13 @@ enum Verb {
         /// The application, as in its manifest
         app: String,
     },
+    /// Print the metrics of an application, as Prometheus reads them
+    ///
+    /// With `[metrics] textfile` in the manifest each deploy writes them for node_exporter's textfile collector.
+    Metrics {
+        /// The application, as in its manifest
+        app: String,
+    },
     /// Show what the slots wrote to the journal
     ///
     /// Becomes journalctl(1): its pager, keys and colours.
@@ -184,6 +193,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         | Verb::Plan { app, .. }
         | Verb::History { app, .. }
         | Verb::Releases { app }
+        | Verb::Metrics { app }
         | Verb::Logs { app, .. }
         | Verb::Status { app } => app.parse::<AppName>()?,
     };
@@ -212,6 +222,9 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         }
         Verb::History { lines, .. } => print(listing::history(&load()?, lines, format)?.as_bytes()),
         Verb::Releases { .. } => print(listing::releases(&load()?, format)?.as_bytes()),
+        Verb::Metrics { .. } => {
+            print(metrics(&load()?, &Systemd::connect().await?).await?.as_bytes())
+        }
         Verb::Logs { slot, follow, .. } => {
             let slot = slot.map(|slot| slot.parse::<SlotName>()).transpose()?;
             Err(logs(&load()?, slot, follow, format))

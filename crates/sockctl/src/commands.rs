@@ -13,6 +13,7 @@ use crate::deploy::{Deploy, described};
 use crate::error::Error;
 use crate::files::FileError;
 use crate::history;
+use crate::journal::Journal;
 use crate::lock::{self, Lock};
 use crate::plan::Desired;
 use crate::release::{self, ReleaseId, StageError, Staged};
@@ -30,6 +31,7 @@ pub struct Session<'a> {
     pub(crate) systemd: Systemd,
     pub(crate) interrupt: Interrupt,
     pub(crate) account: Account,
+    pub(crate) journal: Journal,
     _lock: Lock,
 }
 
@@ -49,7 +51,8 @@ impl<'a> Session<'a> {
             path: "/".into(),
             source,
         })?;
-        Ok(Self { app, report, systemd, interrupt, account, _lock: lock })
+        let journal = Journal::open();
+        Ok(Self { app, report, systemd, interrupt, account, journal, _lock: lock })
     }
 
     /// `sockctl deploy APP PATH`.

@@ -32,6 +32,8 @@ pub(crate) struct Manifest {
     pub(crate) swap: Swap,
     #[serde(default)]
     pub(crate) release: Release,
+    #[serde(default)]
+    pub(crate) metrics: Metrics,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -102,6 +104,12 @@ impl Default for Release {
     fn default() -> Self {
         Self { keep: 5 }
     }
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Metrics {
+    pub(crate) textfile: Option<String>,
 }
 
 const fn millis(n: u64) -> Span {

@@ -97,6 +97,7 @@ pub struct App {
     pub(crate) start_timeout: Duration,
     pub(crate) swap: Swap,
     pub(crate) keep: usize,
+    pub(crate) textfile: Option<PathBuf>,
 }
 
 impl App {
@@ -218,6 +219,12 @@ impl App {
     #[must_use]
     pub fn keep(&self) -> usize {
         self.keep
+    }
+
+    /// The folder that node_exporter's textfile collector reads, when metrics are to be written there.
+    #[must_use]
+    pub fn textfile(&self) -> Option<&Path> {
+        self.textfile.as_deref()
     }
 }
 

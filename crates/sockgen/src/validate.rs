@@ -2,7 +2,7 @@
 //! or that belong to what systemd does with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::address::Address;
@@ -52,6 +52,7 @@ pub(crate) fn app(raw: Manifest) -> Checked<App> {
         start_timeout: positive("start.timeout", raw.start.timeout)?,
         swap: swap(&raw.swap)?,
         keep: keep(raw.release.keep)?,
+        textfile: raw.metrics.textfile.map(textfile).transpose()?,
         name: raw.name,
         slots,
     })
@@ -275,6 +276,20 @@ fn positive(key: &str, span: Span) -> Checked<Duration> {
         return Err(ManifestError::value(key, "must be longer than 0").with_hint("such as \"10s\""));
     }
     Ok(span.0)
+}
+
+fn textfile(given: String) -> Checked<PathBuf> {
+    let plain = Path::new(&given).components().all(|part| !matches!(part, Component::ParentDir));
+    if given.starts_with('/') && plain && !given.contains(char::is_control) {
+        return Ok(given.into());
+    }
+    Err(ManifestError::value(
+        "metrics.textfile",
+        format!("{} is not an absolute path", shown(&given)),
+    )
+    .with_hint(
+        "the folder that node_exporter reads, such as \"/var/lib/prometheus/node-exporter\"",
+    ))
 }
 
 fn keep(given: u32) -> Checked<usize> {

@@ -1,6 +1,7 @@
 //! Carries a deploy out: observe, ask the plan, do the one step, and again. Decides nothing itself.
 
 mod health;
+mod log;
 mod steps;
 
 use std::time::{Duration, Instant};
@@ -10,6 +11,8 @@ use serde_json::json;
 use crate::commands::Session;
 use crate::error::Error;
 use crate::history;
+use crate::journal::{Message, usec};
+use crate::metrics;
 use crate::plan::{Active, Desired, Next, Observed, Outcome, Step, next};
 use crate::report::{human, peak_memory_kib};
 use crate::sockets::Held;
@@ -64,6 +67,7 @@ impl<'a> Deploy<'a> {
     /// [`Error::GivenUp`] when the new slot was given up and everything is as before, [`Error::HalfDone`] when a step on the way back
     /// failed, or systemd gave no answer.
     pub async fn run(mut self) -> Result<(), Error> {
+        self.tell_begin();
         // A second signal means now: every step can be left in the middle, `resume` finds its way from there.
         let mut impatient = self.session.interrupt.clone();
         let result = tokio::select! {
@@ -76,8 +80,20 @@ impl<'a> Deploy<'a> {
             }
         };
         match result {
-            Ok(outcome) => self.end(&outcome).await,
+            Ok(outcome) => {
+                self.tell_end(&outcome);
+                // A pity, not a failed deploy: the next one writes it anew.
+                let _ = metrics::write(self.session.app, &self.session.systemd).await;
+                self.end(&outcome).await
+            }
             Err(reason) => {
+                let took = usec(self.session.account.total());
+                let fields = [
+                    ("SOCKACT_OUTCOME", "half-done"),
+                    ("SOCKACT_REASON", &reason),
+                    ("SOCKACT_TOOK_USEC", &took),
+                ];
+                self.tell(Message::HalfDone, &format!("half done: {reason}"), &fields);
                 Err(Error::HalfDone { app: self.session.app.name().to_string(), reason })
             }
         }
@@ -95,7 +111,9 @@ impl<'a> Deploy<'a> {
                 Next::Do(step) => self.step(step).await?,
                 Next::Done(outcome) => {
                     let began = Instant::now();
-                    let detail = self.record(&outcome).map_err(|fault| fault.reason)?;
+                    let recorded = self.record(&outcome);
+                    self.tell_step(Step::Record, began.elapsed(), recorded.as_ref());
+                    let detail = recorded.map_err(|fault| fault.reason)?;
                     self.session.report.done(Step::Record.name(), began.elapsed(), &detail);
                     return Ok(outcome);
                 }
@@ -114,7 +132,14 @@ impl<'a> Deploy<'a> {
 
     async fn step(&mut self, step: Step) -> Result<(), String> {
         let began = Instant::now();
-        match self.execute(step).await {
+        self.tell(
+            Message::StepBegins,
+            &format!("{} begins", step.name()),
+            &[("SOCKACT_STEP", step.name())],
+        );
+        let done = self.execute(step).await;
+        self.tell_step(step, began.elapsed(), done.as_ref());
+        match done {
             Ok(detail) => self.session.report.done(step.name(), began.elapsed(), &detail),
             Err(fault) => {
                 self.session.report.failed(step.name(), began.elapsed(), &fault.reason);

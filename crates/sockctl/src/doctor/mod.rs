@@ -19,6 +19,7 @@ pub use gather::gather;
 pub use hazard::{Hazard, Severity};
 
 use crate::error::Error;
+use crate::journal::{Journal, Message};
 use crate::lock;
 use crate::report::Format;
 use crate::systemd::Systemd;
@@ -44,7 +45,7 @@ pub async fn doctor(app: &App, fix: bool, typed: &str) -> Result<Visit, Error> {
     let mut done = Vec::new();
     if fix {
         let _lock = lock::take(&app.lock_path(), typed)?;
-        let mut tried = Vec::new();
+        let (journal, mut tried) = (Journal::open(), Vec::new());
         for _ in 0..ROUNDS {
             let (facts, left) = looked(app, &systemd).await?;
             for (hazard, fix) in left.iter().filter_map(fixable) {
@@ -53,7 +54,10 @@ pub async fn doctor(app: &App, fix: bool, typed: &str) -> Result<Visit, Error> {
                 }
                 tried.push(fix.clone());
                 let did = fix::apply(fix, &facts, &systemd).await;
-                done.push((hazard.id(), did.unwrap_or_else(|error| format!("FAILED: {error}"))));
+                let did = did.unwrap_or_else(|error| format!("FAILED: {error}"));
+                let finding = [("SOCKACT_FINDING", hazard.id())];
+                journal.tell(app, Message::Mended, &format!("{}: {did}", hazard.id()), &finding);
+                done.push((hazard.id(), did));
             }
         }
     }

@@ -1,0 +1,130 @@
+//! What a deploy tells: structured entries in the journal, and metrics that a parser reads.
+
+use std::collections::BTreeSet;
+
+use e2e::shop::Shop;
+use prometheus_parse::{Scrape, Value as Metric};
+use serde_json::Value;
+use sockctl::journal::Message;
+
+/// A value of the environment that may be seen nowhere.
+const SECRET: &str = "hunter2-in-the-environment";
+
+const MANIFEST: &str = r#"
+name = "shop"
+exec = "bin/shop"
+listeners.http.listen = "127.0.0.1:8080"
+environment.PASSWORD = "hunter2-in-the-environment"
+start.timeout = "2s"
+health.interval = "50ms"
+swap = { stable = "100ms", watch = "100ms" }
+metrics.textfile = "/var/lib/node-exporter"
+"#;
+
+/// The entries of one kind, oldest first.
+fn entries(shop: &Shop, message: Message) -> Vec<Value> {
+    let id = format!("MESSAGE_ID={}", message.id());
+    let output = shop.sandbox.run(["journalctl", "--quiet", "--no-pager", "--output=json", &id]);
+    let lines = output.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    lines.collect()
+}
+
+fn metrics(shop: &Shop, text: &str) -> Scrape {
+    // The command says the same as the file, but for what moves by itself.
+    let now = shop.sockctl(["metrics", "shop"]).ok().stdout;
+    assert_eq!(text.lines().count(), now.lines().count(), "{text}\n{now}");
+    let scrape = Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).expect("a scrape");
+    let samples = text.lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!(scrape.samples.len(), samples, "the parser left lines out:\n{text}");
+    scrape
+}
+
+#[track_caller]
+fn is(scrape: &Scrape, name: &str, labels: &[(&str, &str)], value: f64) {
+    let found = scrape.samples.iter().find(|sample| {
+        let has = |(key, label): &(&str, &str)| sample.labels.get(key) == Some(*label);
+        sample.metric == name && labels.iter().all(has)
+    });
+    let found = found.unwrap_or_else(|| panic!("no {name} {labels:?} in {scrape:#?}"));
+    assert_eq!(found.labels.get("app"), Some("shop"));
+    match found.value {
+        Metric::Counter(n) | Metric::Gauge(n) => assert!((n - value).abs() < 1e-9, "{found:?}"),
+        _ => panic!("{name} has no type: {found:?}"),
+    }
+}
+
+#[test]
+fn a_deploy_tells_the_journal_and_node_exporter() {
+    let shop = Shop::machine();
+    shop.install(MANIFEST);
+    shop.sandbox.run(["mkdir", "/var/lib/node-exporter"]).ok();
+    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    shop.deploy(&shop.release("v1", None)).ok();
+    let deploy = shop.deploy(&shop.release("v2", None)).ok();
+    shop.deploy(&shop.release("v3", Some("sick"))).exits(3);
+    shop.sandbox.run(["journalctl", "--sync"]).ok();
+
+    let begins = entries(&shop, Message::DeployBegins);
+    assert_eq!(begins.len(), 3, "{begins:#?}");
+    let second = &begins[1];
+    for (key, value) in [
+        ("SOCKACT_APP", "shop"),
+        ("SOCKACT_COMMAND", "deploy"),
+        ("SOCKACT_SLOT", "green"),
+        ("SOCKACT_FROM", "blue"),
+        ("SOCKACT_USER", "root"),
+        ("UNIT", "shop-green.service"),
+        ("SYSLOG_IDENTIFIER", "sockctl"),
+    ] {
+        assert_eq!(second[key], value, "{key} of {second:#}");
+    }
+    assert_eq!(entries(&shop, Message::DeployLive).len(), 2);
+    let given_up = entries(&shop, Message::RolledBack);
+    assert!(given_up[0]["SOCKACT_REASON"].as_str().is_some_and(|why| why.contains("unhealthy")));
+    assert_eq!(entries(&shop, Message::StepFailed)[0]["SOCKACT_STEP"], "probe");
+
+    // What was printed and what the journal has are the same steps, each with its begin.
+    let steps = |entries: Vec<Value>| -> BTreeSet<String> {
+        let of = |e: &Value| {
+            (e["SOCKACT_RELEASE"] == second["SOCKACT_RELEASE"]).then(|| e["SOCKACT_STEP"].clone())
+        };
+        entries.iter().filter_map(of).map(|step| step.as_str().expect("a step").into()).collect()
+    };
+    let printed =
+        deploy.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let printed = printed.filter(|event| event["event"] == "step" && event["step"] != "stage");
+    let printed: BTreeSet<String> =
+        printed.map(|event| event["step"].as_str().expect("a step").into()).collect();
+    assert_eq!(steps(entries(&shop, Message::StepDone)), printed);
+    let mut begun = steps(entries(&shop, Message::StepBegins));
+    begun.insert("record".into());
+    assert_eq!(begun, printed);
+    let logs = shop.sockctl(["logs", "shop", "green"]).ok().stdout;
+    assert!(logs.contains("probe: /health of green was healthy"), "{logs}");
+    let ours = shop.sandbox.run([
+        "journalctl",
+        "--no-pager",
+        "--output=export",
+        "SYSLOG_IDENTIFIER=sockctl",
+    ]);
+    assert!(!ours.ok().stdout.contains(SECRET), "a value of the environment is in the journal");
+
+    let text = shop.sandbox.run(["cat", "/var/lib/node-exporter/sockact-shop.prom"]).ok().stdout;
+    let scrape = metrics(&shop, &text);
+    is(&scrape, "sockact_deploys_total", &[("command", "deploy"), ("outcome", "live")], 2.0);
+    is(&scrape, "sockact_deploys_total", &[("outcome", "rolled-back")], 1.0);
+    is(&scrape, "sockact_rollbacks_total", &[("cause", "automatic")], 1.0);
+    is(&scrape, "sockact_rollbacks_total", &[("cause", "asked")], 0.0);
+    let release = second["SOCKACT_RELEASE"].as_str().expect("a release");
+    is(&scrape, "sockact_live_release_info", &[("slot", "green"), ("release", release)], 1.0);
+    is(&scrape, "sockact_slot_gate", &[("slot", "green")], 1.0);
+    is(&scrape, "sockact_slot_in_flight", &[("slot", "green")], 0.0);
+    is(&scrape, "sockact_slot_up", &[("slot", "blue")], 0.0);
+    is(&scrape, "sockact_listener_held", &[("listener", "http")], 1.0);
+
+    // A folder that is gone takes no deploy with it.
+    shop.sandbox.run(["rm", "-r", "/var/lib/node-exporter"]).ok();
+    shop.sockctl(["rollback", "shop"]).ok();
+    let scrape = metrics(&shop, &shop.sockctl(["metrics", "shop"]).ok().stdout);
+    is(&scrape, "sockact_rollbacks_total", &[("cause", "asked")], 1.0);
+}
