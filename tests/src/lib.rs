@@ -3,6 +3,7 @@
 //! Everything here is for tests: a function that cannot do its work panics with all that is known about why.
 
 pub mod binaries;
+pub mod faults;
 pub mod load;
 pub mod sandbox;
 pub mod shop;

@@ -1,5 +1,6 @@
 //! What a person or a program reads while a deploy goes on: a line for each step as it happens.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -19,13 +20,13 @@ pub enum Format {
 #[derive(Debug)]
 pub struct Report {
     format: Format,
-    pause_after: Option<String>,
+    pause_after: RefCell<Option<String>>,
 }
 
 impl Report {
-    /// Writes to standard output in this format; stops the process after the named step.
+    /// Writes to standard output in this format; stops the process after the named step, the first time.
     pub fn new(format: Format, pause_after: Option<String>) -> Self {
-        Self { format, pause_after }
+        Self { format, pause_after: RefCell::new(pause_after) }
     }
 
     /// The format asked for.
@@ -73,7 +74,7 @@ impl Report {
                 "monotonic_us": monotonic_us(),
             })),
         }
-        if self.pause_after.as_deref() == Some(step) {
+        if self.pause_after.borrow_mut().take_if(|after| after == step).is_some() {
             // As if somebody had pressed Ctrl-Z at the worst moment; SIGCONT goes on, SIGKILL is the crash.
             let _ = rustix::process::kill_process(
                 rustix::process::getpid(),

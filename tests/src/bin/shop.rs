@@ -1,7 +1,7 @@
 //! The example application: a small web service on `sockact`, of which one binary makes all releases.
 //!
 //! A release is a directory with `bin/shop`, a file `VERSION`, which is the answer to `GET /`, and, for tests, a file
-//! `FAULT` that says how it fails.
+//! `FAULT` that says how it fails. A file `SICK` that comes later makes it sick from then on.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,6 +53,7 @@ fn release() -> Result<PathBuf> {
 }
 
 struct Shop {
+    home: PathBuf,
     version: String,
     fault: Fault,
     started: Instant,
@@ -87,7 +88,8 @@ impl Shop {
         let version = read("VERSION")?.unwrap_or_else(|| env!("CARGO_PKG_VERSION").into());
         let fault = read("FAULT")?.map_or(Ok(Fault::None), |text| Fault::parse(text.trim()))?;
         let (started, requests) = (Instant::now(), AtomicU64::new(0));
-        Ok(Self { version: version.trim().into(), fault, started, requests })
+        let (home, version) = (release.to_owned(), version.trim().to_owned());
+        Ok(Self { home, version, fault, started, requests })
     }
 
     fn is_healthy(&self) -> bool {
@@ -95,7 +97,7 @@ impl Shop {
             Fault::Sick => false,
             Fault::SickensAfter(time) => self.started.elapsed() < time,
             Fault::SickensAfterRequests(most) => self.requests.load(Ordering::Relaxed) <= most,
-            _ => true,
+            _ => !self.home.join("SICK").exists(),
         }
     }
 }
@@ -125,6 +127,7 @@ fn router(shop: Shop) -> Router {
         .route("/ws", get(async |upgrade: WebSocketUpgrade| upgrade.on_upgrade(echo)))
         .layer(middleware::from_fn_with_state(Arc::clone(&shop), count))
         .route("/health", get(health))
+        .route("/allocate", get(allocate))
         .with_state(shop)
 }
 
@@ -147,6 +150,12 @@ async fn health(State(shop): State<Arc<Shop>>) -> (StatusCode, &'static str) {
     } else {
         (StatusCode::INTERNAL_SERVER_ERROR, "sick")
     }
+}
+
+/// More than a small machine has.
+async fn allocate() -> String {
+    let bytes = std::hint::black_box(vec![1_u8; 64 << 20]);
+    format!("{} bytes", bytes.len())
 }
 
 /// `/slow?ms=500` answers after half a second.

@@ -46,6 +46,25 @@ impl Sandbox {
         run(command, b"")
     }
 
+    /// A process of the sandbox's, as the machine outside counts it.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn pid_outside(&self, inside: u64) -> Pid {
+        let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let ours = namespace(self.pid1.as_raw_nonzero().get());
+        let processes = fs::read_dir("/proc").expect("/proc is mounted");
+        let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let found = pids.into_iter().find(|pid| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+            let last = pids.and_then(|pids| pids.split_whitespace().last()?.parse().ok());
+            last == Some(inside) && namespace(*pid) == ours
+        });
+        found.and_then(Pid::from_raw).unwrap_or_else(|| panic!("no process {inside} inside"))
+    }
+
     /// Sends a signal to the program that a child of [`Sandbox::command`] became.
     ///
     /// # Panics

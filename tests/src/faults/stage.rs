@@ -1,0 +1,93 @@
+//! What goes on when a step is done, and who runs at that moment.
+
+use sockctl::plan::Step;
+
+/// How a step comes to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scene {
+    /// A good release follows a good one.
+    Swap,
+    /// The same, and something was left running in the idle slot.
+    Leftover,
+    /// The new release sickens under users' traffic.
+    Sick,
+    /// It does, and somebody has stopped the old slot while it stood by.
+    SickAlone,
+    /// The first deploy of all.
+    First,
+    /// The first deploy, of a release that sickens with its first request.
+    FirstSick,
+}
+
+/// The slot of the new release, when the step is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum New {
+    /// It does not run, and will be started.
+    Waits,
+    /// It runs, and the controller will look at it again.
+    Runs,
+    /// It runs, and the controller is done with it.
+    Serves,
+    /// It does not run, and will not be started.
+    Gone,
+}
+
+/// No wildcard here: a new step has to say how it is reached.
+pub(super) fn scene(step: Step) -> Scene {
+    match step {
+        Step::Clear => Scene::Leftover,
+        Step::Link
+        | Step::Hold
+        | Step::Start
+        | Step::Probe
+        | Step::Commit
+        | Step::Open
+        | Step::Close
+        | Step::Watch
+        | Step::Retire
+        | Step::Record => Scene::Swap,
+        Step::Rest => Scene::First,
+        Step::Reopen | Step::Return | Step::Withdraw => Scene::Sick,
+        Step::Revive => Scene::SickAlone,
+        Step::Disable => Scene::FirstSick,
+    }
+}
+
+pub(super) fn new(step: Step) -> New {
+    match step {
+        Step::Clear | Step::Link | Step::Hold | Step::Rest => New::Waits,
+        Step::Start
+        | Step::Probe
+        | Step::Commit
+        | Step::Open
+        | Step::Close
+        | Step::Watch
+        | Step::Reopen
+        | Step::Revive
+        | Step::Return
+        | Step::Disable => New::Runs,
+        Step::Retire | Step::Record => New::Serves,
+        Step::Withdraw => New::Gone,
+    }
+}
+
+impl Scene {
+    /// Whether a release was live before.
+    pub(super) fn has_old(self) -> bool {
+        !matches!(self, Self::First | Self::FirstSick)
+    }
+
+    /// What the new release does wrong by itself.
+    pub(super) fn flaw(self) -> Option<&'static str> {
+        match self {
+            Self::Swap | Self::Leftover | Self::First => None,
+            Self::Sick | Self::SickAlone => Some("sickens-after-requests=1"),
+            Self::FirstSick => Some("sickens-after-requests=0"),
+        }
+    }
+}
+
+/// Whether the old slot runs when the step is done.
+pub(super) fn old_runs(step: Step) -> bool {
+    scene(step).has_old() && new(step) != New::Serves
+}
