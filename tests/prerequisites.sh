@@ -9,12 +9,15 @@ prerequisites='
 cc gcc libc6-dev
 curl ca-certificates curl
 dbus-daemon dbus
+go golang-go
 make make
 mount mount
+node nodejs
 nsenter util-linux
 python3 python3
 setpriv util-linux
 systemd-analyze systemd
+tar tar
 unshare util-linux
 wrk wrk
 '
@@ -53,6 +56,14 @@ if [ -n "$missing" ]; then
     # shellcheck disable=SC2086 # one word for each package
     { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } >&2 ||
         give_up "apt-get could not install: $missing"
+fi
+
+# Not a program: without it `python3 -m venv` makes nothing.
+/usr/bin/python3 -c 'import ensurepip' 2>/dev/null || missing_venv=python3-venv
+if [ -n "${missing_venv:-}" ]; then
+    is_debian_root || give_up "missing: $missing_venv" "sudo apt-get install -y $missing_venv"
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$missing_venv"; } >&2 ||
+        give_up "apt-get could not install: $missing_venv"
 fi
 
 rust_found=$(cargo --version 2>/dev/null | cut -d ' ' -f 2)

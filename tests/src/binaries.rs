@@ -97,7 +97,7 @@ fn install(name: &str, version: &str, root: &Path) {
     assert!(status.success(), "{install:?} failed: {status}");
 }
 
-fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("this package is a directory of the workspace")

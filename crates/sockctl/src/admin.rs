@@ -1,16 +1,18 @@
-//! Questions to a slot, over its admin socket: HTTP/1.1 on a unix socket that only this slot can answer.
+//! Questions to a slot in HTTP/1.1, at an address that only this slot can answer: its admin socket, or one that it opens itself.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
-use tokio::net::UnixStream;
+use sockgen::Address;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 /// The most that is read of an answer, in bytes. A health answer says what it has to say in less.
 pub const ANSWER_LIMIT: usize = 64 * 1024;
@@ -38,10 +40,10 @@ pub struct Status {
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// Nobody listens, or the connection broke.
-    #[error("{}: {source}", socket.display())]
+    #[error("{address}: {source}")]
     Connect {
-        /// The admin socket.
-        socket: PathBuf,
+        /// Where it was asked.
+        address: Address,
         /// What the kernel answered.
         source: io::Error,
     },
@@ -81,16 +83,33 @@ fn quoted(body: &str) -> String {
     format!(": {}", line.chars().take(200).collect::<String>().escape_debug())
 }
 
-/// A slot's admin socket.
+/// Where a slot answers.
 #[derive(Debug, Clone)]
 pub struct Admin {
-    socket: PathBuf,
+    address: Address,
 }
 
 impl Admin {
     /// The admin socket at this path. Nothing is opened yet.
     pub fn new(socket: PathBuf) -> Self {
-        Self { socket }
+        Self::at(Address::Unix(socket))
+    }
+
+    /// An address that the slot opened for it. Nothing is opened yet.
+    pub fn at(address: Address) -> Self {
+        Self { address }
+    }
+
+    /// Connects, and says nothing: healthy when somebody listens.
+    ///
+    /// # Errors
+    /// When nobody does, or the connection does not come about in time.
+    pub async fn connect(&self, within: Duration) -> Result<(), AdminError> {
+        let path = self.address.to_string();
+        tokio::time::timeout(within, connect(&self.address))
+            .await
+            .map_err(|_| AdminError::Timeout { path, within })?
+            .map(drop)
     }
 
     /// `GET /-/status`.
@@ -128,7 +147,7 @@ impl Admin {
         within: Duration,
     ) -> Result<Bytes, AdminError> {
         let (status, body) =
-            tokio::time::timeout(within, exchange(&self.socket, method, path, body))
+            tokio::time::timeout(within, exchange(&self.address, method, path, body))
                 .await
                 .map_err(|_| AdminError::Timeout { path: path.into(), within })??;
         if status.is_success() || status.is_redirection() {
@@ -142,8 +161,20 @@ impl Admin {
 /// Status and gate are answered from memory: a slot that needs longer than this is stuck.
 const OWN_LIMIT: Duration = Duration::from_secs(5);
 
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+async fn connect(address: &Address) -> Result<Box<dyn Stream>, AdminError> {
+    let stream: io::Result<Box<dyn Stream>> = match address {
+        Address::Unix(path) => UnixStream::connect(path).await.map(|stream| Box::new(stream) as _),
+        Address::Tcp(at) => TcpStream::connect(at).await.map(|stream| Box::new(stream) as _),
+    };
+    stream.map_err(|source| AdminError::Connect { address: address.clone(), source })
+}
+
 async fn exchange(
-    socket: &Path,
+    address: &Address,
     method: Method,
     path: &str,
     body: Bytes,
@@ -152,9 +183,7 @@ async fn exchange(
         path: path.into(),
         reason: reason.to_string(),
     };
-    let stream = UnixStream::connect(socket)
-        .await
-        .map_err(|source| AdminError::Connect { socket: socket.into(), source })?;
+    let stream = connect(address).await?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|e| http(&e))?;
     let request = Request::builder()
@@ -169,7 +198,7 @@ async fn exchange(
         let answer = sender.send_request(request).await.map_err(|e| http(&e))?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await;
-        Ok((status, body.map_err(|e| http(&e))?.to_bytes()))
+        Ok((status, body.map_err(|error| http(&too_long(&*error)))?.to_bytes()))
     };
     tokio::pin!(talk);
     tokio::pin!(connection);
@@ -179,6 +208,13 @@ async fn exchange(
         result = &mut talk => result,
         _ = &mut connection => talk.await,
     }
+}
+
+fn too_long(error: &(dyn std::error::Error + 'static)) -> String {
+    if error.is::<LengthLimitError>() {
+        return format!("its body is longer than {} KiB", ANSWER_LIMIT / 1024);
+    }
+    error.to_string()
 }
 
 fn parse(path: &str, body: &[u8]) -> Result<Status, AdminError> {

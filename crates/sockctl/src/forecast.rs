@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use sockgen::{App, SlotName};
+use sockgen::{App, Ready, SlotName};
 
 use crate::deploy::described;
 use crate::error::Error;
@@ -11,6 +11,7 @@ use crate::lock;
 use crate::plan::{Active, Desired, Invocation, Next, Observed, SlotState, Step, next};
 use crate::report::{Format, human};
 use crate::systemd::Systemd;
+use crate::ungated::weaker;
 use crate::wish::{Asked, Wish, ready, wish};
 
 /// A plan has each step at most twice; more would be a circle.
@@ -88,10 +89,10 @@ fn explained(step: Step, app: &App, desired: &Desired) -> String {
         Step::Clear => format!("stop what is left in {new}"),
         Step::Link => format!("point {new} at {}", described(desired)),
         Step::Hold => format!("{new} will start with a closed gate: no user meets it"),
-        Step::Start => format!("start {new}, at most {} to READY=1", human(app.start_timeout())),
+        Step::Start => starting(app, desired),
         Step::Probe => format!(
             "{} of {new} must stay healthy for {}, within {}",
-            health.path,
+            health.probe,
             human(swap.stable),
             human(swap.deadline)
         ),
@@ -107,6 +108,19 @@ fn explained(step: Step, app: &App, desired: &Desired) -> String {
         Step::Disable => format!("take {} away", app.alias()),
         Step::Withdraw => format!("stop {new}"),
         Step::Record => "write the history, remove old releases".into(),
+    }
+}
+
+fn starting(app: &App, desired: &Desired) -> String {
+    let (new, limit) = (&desired.into, human(app.start_timeout()));
+    let meets = match &desired.from {
+        _ if app.gated() => String::new(),
+        Some(old) => format!("; ungated: it accepts at once, beside {old}"),
+        None => "; ungated: it accepts at once".into(),
+    };
+    match app.ready() {
+        Ready::Notify => format!("start {new}, at most {limit} to READY=1{meets}"),
+        Ready::Exec => format!("start {new}: execute its program, at most {limit}{meets}"),
     }
 }
 
@@ -144,6 +158,9 @@ fn text(app: &App, desired: &Desired, steps: &[Step]) -> String {
     for step in steps.iter().chain([&Step::Record]) {
         let _ = writeln!(text, "  {:<9} {}", step.name(), explained(*step, app, desired));
     }
+    for sentence in weaker(app) {
+        let _ = writeln!(text, "ungated: {sentence}");
+    }
     let back = match &desired.from {
         Some(old) => format!("whatever fails before {old} drains leads back to {old}"),
         None => "whatever fails leads back to nothing deployed".into(),
@@ -159,6 +176,8 @@ fn object(app: &App, desired: &Desired, steps: &[Step]) -> Value {
         "app": app.name().as_ref(),
         "command": desired.command,
         "release": desired.release,
+        "gated": app.gated(),
+        "weaker": weaker(app),
         "into": desired.into.as_ref(),
         "from": desired.from.as_ref().map(AsRef::as_ref),
         "steps": steps.iter().chain([&Step::Record]).map(step).collect::<Vec<_>>(),

@@ -5,6 +5,7 @@
 //! Nothing else decides, and nothing is remembered that systemd or the file system already holds.
 
 pub mod admin;
+pub mod asker;
 pub mod cli;
 pub mod commands;
 pub mod deploy;
@@ -25,6 +26,7 @@ pub mod signals;
 pub mod sockets;
 pub mod status;
 pub mod systemd;
+pub mod ungated;
 pub mod why;
 pub mod wish;
 pub mod world;

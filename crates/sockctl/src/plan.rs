@@ -120,6 +120,8 @@ pub struct Observed {
     pub loaded: Option<SlotName>,
     /// Every slot of the application.
     pub slots: BTreeMap<SlotName, SlotState>,
+    /// Whether the slots have no gate, because the program is not built on `sockact`: one that runs accepts.
+    pub ungated: bool,
     /// The run that this controller has seen hold its health for the stable time.
     pub verified: Option<Invocation>,
     /// Whether this controller has watched the new slot after the swap for as long as asked.
@@ -260,12 +262,13 @@ fn prove(desired: &Desired, observed: &Observed) -> Next {
     }
     let wanted = desired.release.is_none() || new.release == desired.release;
     let fresh = new.active == Active::Active && new.invocation != desired.stale;
-    Next::Do(if new.active.runs() && !(fresh && wanted && new.closed()) {
+    let unmet = observed.ungated || new.closed();
+    Next::Do(if new.active.runs() && !(fresh && wanted && unmet) {
         // Whatever runs there is not what this deploy started, or it is no longer behind a closed gate.
         Step::Clear
     } else if !wanted {
         Step::Link
-    } else if !new.held {
+    } else if !observed.ungated && !new.held {
         Step::Hold
     } else if !new.active.runs() {
         Step::Start
@@ -289,7 +292,7 @@ fn swap(desired: &Desired, observed: &Observed) -> Next {
         return Next::Do(Step::Open);
     }
     let old = desired.from.as_ref().map(|slot| observed.slot(slot));
-    if old.as_ref().is_some_and(|old| old.active.runs() && !old.closed()) {
+    if !observed.ungated && old.as_ref().is_some_and(|old| old.active.runs() && !old.closed()) {
         return Next::Do(Step::Close);
     }
     if !observed.watched {

@@ -19,6 +19,7 @@ pub struct Hold {
     time: Duration,
     tolerated: u32,
     strict: bool,
+    eager: bool,
     since: Option<Instant>,
     misses: u32,
     /// Healthy answers so far.
@@ -29,7 +30,13 @@ impl Hold {
     /// Before the swap: health has to hold for `time` without a miss, which starts the time again; `tolerated` misses in a row are
     /// too many.
     pub fn without_a_miss(time: Duration, tolerated: u32) -> Self {
-        Self { time, tolerated, strict: true, since: None, misses: 0, healthy: 0 }
+        Self { time, tolerated, strict: true, eager: false, since: None, misses: 0, healthy: 0 }
+    }
+
+    /// Before the swap, while users meet the slot already: as [`Hold::without_a_miss`] until the first healthy answer, and not one
+    /// miss after it.
+    pub fn at_once(time: Duration, tolerated: u32) -> Self {
+        Self { eager: true, ..Self::without_a_miss(time, tolerated) }
     }
 
     /// After the swap: a miss does not start the time again; `tolerated` misses in all are too many.
@@ -45,7 +52,7 @@ impl Hold {
         } else {
             self.misses += 1;
         }
-        if self.misses >= self.tolerated {
+        if self.misses >= self.tolerated || (self.eager && !healthy && self.healthy > 0) {
             return Verdict::GaveUp;
         }
         if self.strict {
@@ -80,6 +87,14 @@ mod tests {
         assert_eq!(hold.saw(start + 9 * SECOND, true), Verdict::GoOn);
         assert_eq!(hold.ask_again(start + 9 * SECOND, 5 * SECOND), start + 10 * SECOND);
         assert_eq!(hold.saw(start + 10 * SECOND, true), Verdict::Held);
+    }
+
+    #[test]
+    fn a_slot_that_users_meet_may_come_up_slowly_and_then_not_miss() {
+        let (mut hold, start) = (Hold::at_once(4 * SECOND, 3), Instant::now());
+        assert_eq!(hold.saw(start, false), Verdict::GoOn);
+        assert_eq!(hold.saw(start + SECOND, true), Verdict::GoOn);
+        assert_eq!(hold.saw(start + 2 * SECOND, false), Verdict::GaveUp);
     }
 
     #[test]

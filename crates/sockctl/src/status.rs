@@ -12,6 +12,7 @@ use crate::plan::Active;
 use crate::report::Format;
 use crate::sockets::Held;
 use crate::systemd::Systemd;
+use crate::ungated::weaker;
 use crate::world::{Slot, World};
 
 /// Looks and says what it saw.
@@ -32,6 +33,8 @@ pub async fn status(app: &App, format: Format) -> Result<String, Error> {
             "version": 1,
             "app": app.name().as_ref(),
             "live": world.live.as_ref().map(AsRef::as_ref),
+            "gated": app.gated(),
+            "weaker": weaker(app),
             "slots": world.slots.iter().zip(since).map(|(slot, since)| slot_json(slot, since, &world)).collect::<Vec<_>>(),
             "listeners": listeners_json(app, held.as_ref().ok()),
             "unfinished": unfinished,
@@ -57,6 +60,9 @@ pub async fn status(app: &App, format: Format) -> Result<String, Error> {
             Err(error) => error.to_string(),
         };
         let _ = writeln!(text, "  listener {name:<8} {address}  {state}");
+    }
+    for sentence in weaker(app) {
+        let _ = writeln!(text, "  ungated: {sentence}");
     }
     if let Some(wish) = unfinished {
         let _ = writeln!(
@@ -96,6 +102,7 @@ fn slot_line(slot: &Slot, since: u64, world: &World) -> String {
                     status.pid, status.gate, status.connections, status.in_flight
                 );
             }
+            None if !slot.gated => line.push_str(", ungated: it accepts"),
             None => line.push_str(", gives no answer on its admin socket"),
         }
     }

@@ -9,11 +9,13 @@ use tokio::process::Command;
 /// Lines of the release's own log that an error shows.
 const LINES: &str = "12";
 
-/// The last lines that the unit's processes wrote since then, oldest first. Empty when there is no journal to ask.
-pub async fn last_words(unit: &str, since: Timestamp) -> Vec<String> {
-    // Only what the processes of the unit wrote, not what systemd says of the unit.
+/// The last lines that the units' processes wrote since then, oldest first. Empty when there is no journal to ask.
+pub async fn last_words(units: &[&str], since: Timestamp) -> Vec<String> {
+    // Only what the processes of the units wrote, not what systemd says of them.
+    let units: Vec<_> = units.iter().map(|unit| format!("_SYSTEMD_UNIT={unit}")).collect();
+    let args = ["--output=cat", "--lines", LINES].into_iter();
     let lines =
-        journal(since, &["--output=cat", "--lines", LINES, &format!("_SYSTEMD_UNIT={unit}")]).await;
+        journal(since, &args.chain(units.iter().map(String::as_str)).collect::<Vec<_>>()).await;
     lines
         .lines()
         .map(|line| line.chars().take(300).collect::<String>())

@@ -25,21 +25,33 @@ pub struct Slot {
     pub release: Option<ReleaseId>,
     /// Whether it would start with a closed gate.
     pub held: bool,
+    /// Whether it has a gate.
+    pub gated: bool,
     /// Its own answer; `None` when it gives none.
     pub status: Option<Status>,
 }
 
 impl Slot {
+    /// The share of accepts that it takes; `None` when that is not known. Without a gate it takes what it can while it runs.
+    pub fn gate(&self) -> Option<f64> {
+        if self.gated {
+            return self.status.as_ref().map(|status| status.gate);
+        }
+        (self.unit.active == Active::Active).then_some(1.0)
+    }
+
     async fn look(app: &App, name: &SlotName, unit: UnitState) -> Self {
+        let gated = app.gated();
         let status = match unit.active {
-            Active::Active => Admin::new(app.admin_path(name)).status().await.ok(),
+            Active::Active if gated => Admin::new(app.admin_path(name)).status().await.ok(),
             _ => None,
         };
         Self {
             name: name.clone(),
             unit,
             release: linked(&app.slot_link(name)),
-            held: app.env_path(name).exists(),
+            held: gated && app.env_path(name).exists(),
+            gated,
             status,
         }
     }
@@ -102,7 +114,7 @@ impl World {
 
     /// The slot that users meet: the live one, or, when somebody took the alias away, the one that accepts all the same.
     pub fn serving(&self) -> Option<&Slot> {
-        let accepts = |slot: &&Slot| slot.status.as_ref().is_some_and(|status| status.gate > 0.0);
+        let accepts = |slot: &&Slot| slot.gate().is_some_and(|gate| gate > 0.0);
         self.live_slot().or_else(|| self.slots.iter().find(accepts))
     }
 
@@ -120,7 +132,7 @@ impl World {
                 invocation: slot.unit.invocation.clone(),
                 release: slot.release.clone(),
                 held: slot.held,
-                gate: slot.status.as_ref().map(|status| status.gate),
+                gate: slot.gate(),
             };
             (slot.name.clone(), state)
         });
@@ -128,6 +140,7 @@ impl World {
             live: self.live.clone(),
             loaded: self.loaded.clone(),
             slots: slots.collect(),
+            ungated: self.slots.iter().any(|slot| !slot.gated),
             ..Observed::default()
         }
     }

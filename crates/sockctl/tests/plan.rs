@@ -59,6 +59,13 @@ impl Model {
         model
     }
 
+    /// The same with a program that has no gate.
+    fn ungated(first: bool) -> Self {
+        let mut model = Self::new(first, false);
+        model.observed.ungated = true;
+        model
+    }
+
     fn state(&mut self, slot: &SlotName) -> &mut sockctl::plan::SlotState {
         self.observed.slots.get_mut(slot).expect("a slot of the application")
     }
@@ -132,7 +139,11 @@ impl Model {
 
     fn check_promises(&self, step: Step) {
         for release in self.accepting() {
-            assert!(self.proven.contains(release), "after {step:?} an unproven release accepts");
+            let ungated = self.observed.ungated;
+            assert!(
+                ungated || self.proven.contains(release),
+                "after {step:?} an unproven release accepts"
+            );
         }
         let served = self.desired.from.is_some();
         assert!(!served || !self.accepting().is_empty(), "after {step:?} nobody accepts");
@@ -203,6 +214,11 @@ proptest! {
     fn users_are_served_whatever_happens(events in events(), first: bool, warm: bool) {
         run(Model::new(first, warm && !first), &events);
     }
+
+    #[test]
+    fn and_without_gates(events in events(), first: bool) {
+        run(Model::ungated(first), &events);
+    }
 }
 
 #[test]
@@ -211,6 +227,17 @@ fn a_deploy_is_these_steps() {
     let (outcome, steps) = run(Model::new(false, false), &[]);
     assert_eq!(outcome, Outcome::Live);
     assert_eq!(steps, [Link, Hold, Start, Probe, Commit, Open, Close, Watch, Retire]);
+}
+
+#[test]
+fn without_gates_nothing_is_held_opened_or_closed() {
+    use Step::*;
+    let (outcome, steps) = run(Model::ungated(false), &[]);
+    assert_eq!(outcome, Outcome::Live);
+    assert_eq!(steps, [Link, Start, Probe, Commit, Watch, Retire]);
+    let (outcome, steps) = run(Model::ungated(false), &[(2, Event::StepFails)]);
+    assert!(matches!(outcome, Outcome::RolledBack(_)));
+    assert_eq!(steps, [Link, Start, Probe, Withdraw]);
 }
 
 #[test]

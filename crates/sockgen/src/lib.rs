@@ -32,7 +32,7 @@ mod validate;
 pub use address::{Address, AddressError};
 pub use duration::short_duration;
 pub use error::ManifestError;
-pub use model::{App, Exec, Health, Listener, Swap, UnixAccess, below};
+pub use model::{App, Argv, Exec, Health, Listener, Probe, Ready, Swap, UnixAccess, below};
 pub use names::{AppName, ListenerName, NameError, SlotName, UnitName};
 pub use render::{UnitFile, render};
 pub use shown::{nearest, shown};

@@ -9,7 +9,8 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use crate::address::Address;
 use crate::duration::Span;
 use crate::error::ManifestError;
-use crate::names::{AppName, ListenerName};
+use crate::model::Ready;
+use crate::names::{AppName, ListenerName, SlotName};
 use crate::shown::{nearest, shown};
 
 /// A whole manifest, each value well formed on its own.
@@ -21,6 +22,8 @@ pub(crate) struct Manifest {
     #[serde(default)]
     pub(crate) args: Vec<String>,
     pub(crate) user: Option<String>,
+    #[serde(default = "yes")]
+    pub(crate) gate: bool,
     pub(crate) listeners: BTreeMap<ListenerName, Listener>,
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
@@ -50,7 +53,9 @@ pub(crate) struct Listener {
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Health {
-    pub(crate) path: String,
+    pub(crate) path: Option<String>,
+    pub(crate) exec: Option<Vec<String>>,
+    pub(crate) at: Option<BTreeMap<SlotName, At>>,
     pub(crate) interval: Span,
     pub(crate) timeout: Span,
     pub(crate) failures: u32,
@@ -58,19 +63,27 @@ pub(crate) struct Health {
 
 impl Default for Health {
     fn default() -> Self {
-        Self { path: "/health".into(), interval: millis(250), timeout: millis(2_000), failures: 12 }
+        Self {
+            path: None,
+            exec: None,
+            at: None,
+            interval: millis(250),
+            timeout: millis(2_000),
+            failures: 12,
+        }
     }
 }
 
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Start {
+    pub(crate) ready: Ready,
     pub(crate) timeout: Span,
 }
 
 impl Default for Start {
     fn default() -> Self {
-        Self { timeout: millis(60_000) }
+        Self { ready: Ready::Notify, timeout: millis(60_000) }
     }
 }
 
@@ -106,10 +119,25 @@ impl Default for Release {
     }
 }
 
+<<<<<<< HEAD
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Metrics {
     pub(crate) textfile: Option<String>,
+=======
+fn yes() -> bool {
+    true
+}
+
+/// An address in a table of them.
+#[derive(Debug)]
+pub(crate) struct At(pub(crate) Address);
+
+impl<'de> Deserialize<'de> for At {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        address(deserializer).map(Self)
+    }
+>>>>>>> 6a262a9 (Programs that are not built on sockact deploy too: gate = false, and health asked by a command or at an address of the slot's own)
 }
 
 const fn millis(n: u64) -> Span {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -45,11 +46,78 @@ pub struct UnixAccess {
     pub group: Option<String>,
 }
 
+/// A program and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argv {
+    /// The program.
+    pub exec: Exec,
+    /// Its arguments.
+    pub args: Vec<String>,
+}
+
+/// When a slot that was started counts as ready: `Type=` of systemd.service(5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ready {
+    /// It says `READY=1` (sd_notify(3)).
+    Notify,
+    /// Its program was executed: for programs that do not speak sd_notify(3).
+    Exec,
+}
+
+/// What is asked of a slot, and where, so that no other slot can answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// `GET` of this path over the slot's admin socket; 2xx and 3xx are healthy.
+    Admin {
+        /// The path.
+        path: String,
+    },
+    /// `GET` of this path at an address that the slot itself opens; 2xx and 3xx are healthy.
+    Http {
+        /// The path.
+        path: String,
+        /// The address of each slot.
+        at: BTreeMap<SlotName, Address>,
+    },
+    /// A connection to an address that the slot itself opens: healthy when it is accepted.
+    Connect {
+        /// The address of each slot.
+        at: BTreeMap<SlotName, Address>,
+    },
+    /// A command: healthy when it exits with status 0.
+    Exec(Argv),
+}
+
+impl Probe {
+    /// The address that this slot opens for it; `None` when it needs none.
+    #[must_use]
+    pub fn address(&self, slot: &SlotName) -> Option<&Address> {
+        match self {
+            Self::Http { at, .. } | Self::Connect { at } => at.get(slot),
+            Self::Admin { .. } | Self::Exec(_) => None,
+        }
+    }
+}
+
+/// What is asked, for people: `/health`, `bin/healthy`.
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Admin { path } | Self::Http { path, .. } => f.write_str(path),
+            Self::Connect { .. } => f.write_str("the health address"),
+            Self::Exec(argv) => match &argv.exec {
+                Exec::Release(path) | Exec::Program(path) => write!(f, "{}", path.display()),
+            },
+        }
+    }
+}
+
 /// How a slot is asked whether it is well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// The path of the request; 2xx and 3xx are healthy.
-    pub path: String,
+    /// What is asked.
+    pub probe: Probe,
     /// Between the end of one request and the start of the next.
     pub interval: Duration,
     /// The longest wait for one answer.
@@ -94,6 +162,8 @@ pub struct App {
     pub(crate) user: Option<String>,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) health: Health,
+    pub(crate) gated: bool,
+    pub(crate) ready: Ready,
     pub(crate) start_timeout: Duration,
     pub(crate) swap: Swap,
     pub(crate) keep: usize,
@@ -203,7 +273,20 @@ impl App {
         &self.health
     }
 
-    /// The longest time from the start of a slot until READY=1.
+    /// Whether the program is built on `sockact`, so that a slot has a gate and an admin socket. One that is not accepts from the
+    /// moment it runs until it is stopped.
+    #[must_use]
+    pub fn gated(&self) -> bool {
+        self.gated
+    }
+
+    /// When a slot that was started counts as ready.
+    #[must_use]
+    pub fn ready(&self) -> Ready {
+        self.ready
+    }
+
+    /// The longest time from the start of a slot until it is ready.
     #[must_use]
     pub fn start_timeout(&self) -> Duration {
         self.start_timeout

@@ -221,6 +221,13 @@ impl AppName {
         UnitName(format!("{self}-{slot}-admin.socket"))
     }
 
+    /// A command of the application that runs for a while: `shop--migrate.service`. No other application's unit has this name,
+    /// because no name has two `-` in it.
+    #[must_use]
+    pub fn task_unit(&self, task: &str) -> UnitName {
+        UnitName(format!("{self}--{task}.service"))
+    }
+
     /// The alias of the live slot: `shop.service`.
     #[must_use]
     pub fn alias(&self) -> UnitName {

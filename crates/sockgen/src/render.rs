@@ -6,7 +6,7 @@ use askama::Template;
 
 use crate::address::Address;
 use crate::duration::short_duration;
-use crate::model::{App, Exec, Listener};
+use crate::model::{App, Exec, Listener, Ready};
 use crate::names::{ADMIN_FD_NAME, SlotName, UnitName};
 use crate::quote;
 
@@ -57,6 +57,9 @@ struct Slot<'a> {
     command: String,
     environment: Vec<String>,
     drain_usec: u128,
+    gated: bool,
+    notify: bool,
+    health: Option<String>,
     env_file: String,
     start_timeout: String,
     stop_timeout: String,
@@ -91,7 +94,9 @@ pub fn render(app: &App) -> Vec<UnitFile> {
         units.push(unit(app.socket_unit(&listener.name), &public_socket(app, listener)));
     }
     for slot in app.slots() {
-        units.push(unit(app.admin_socket_unit(slot), &admin_socket(app, slot)));
+        if app.gated() {
+            units.push(unit(app.admin_socket_unit(slot), &admin_socket(app, slot)));
+        }
         units.push(unit(app.slot_unit(slot), &slot_service(app, slot)));
     }
     let name = app.name().as_ref();
@@ -162,7 +167,9 @@ fn slot_service<'a>(app: &'a App, slot: &'a SlotName) -> Slot<'a> {
         command.push_str(&quote::argument(arg));
     }
     let mut sockets = public_sockets(app);
-    sockets.push(app.admin_socket_unit(slot));
+    if app.gated() {
+        sockets.push(app.admin_socket_unit(slot));
+    }
     // The slot says itself when its drain deadline passes; systemd kills only what does not.
     let stop_timeout = app.swap().drain + std::time::Duration::from_secs(5);
     Slot {
@@ -175,6 +182,13 @@ fn slot_service<'a>(app: &'a App, slot: &'a SlotName) -> Slot<'a> {
         command,
         environment: app.environment().iter().map(|(k, v)| quote::assignment(k, v)).collect(),
         drain_usec: app.swap().drain.as_micros(),
+        gated: app.gated(),
+        notify: app.ready() == Ready::Notify,
+        health: app
+            .health()
+            .probe
+            .address(slot)
+            .map(|at| quote::assignment("SOCKACT_HEALTH", &at.to_string())),
         env_file: app.env_path(slot).display().to_string(),
         start_timeout: short_duration(app.start_timeout()),
         stop_timeout: short_duration(stop_timeout),

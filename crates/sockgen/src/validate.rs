@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::duration::{Span, short_duration};
 use crate::error::ManifestError;
 use crate::manifest::{self, Manifest};
-use crate::model::{App, Exec, Health, Listener, Swap, UnixAccess};
+use crate::model::{App, Argv, Exec, Health, Listener, Probe, Ready, Swap, UnixAccess};
 use crate::names::{AppName, ListenerName, SlotName};
 use crate::shown::shown;
 
@@ -43,12 +43,14 @@ pub(crate) fn app(raw: Manifest) -> Checked<App> {
     let slots = ["blue", "green"]
         .map(|slot| slot.parse::<SlotName>().expect("the names of the slots are valid"));
     Ok(App {
-        exec: exec(&raw.exec)?,
-        args: args(raw.args)?,
+        exec: exec("exec", &raw.exec)?,
+        args: args("args", raw.args)?,
         user: raw.user.map(|user| account("user", user)).transpose()?,
         listeners: listeners(&raw.name, &slots, raw.listeners)?,
         environment: environment(raw.environment)?,
-        health: health(raw.health)?,
+        health: health(raw.health, raw.gate, &slots)?,
+        gated: raw.gate,
+        ready: ready(raw.start.ready, raw.gate)?,
         start_timeout: positive("start.timeout", raw.start.timeout)?,
         swap: swap(&raw.swap)?,
         keep: keep(raw.release.keep)?,
@@ -58,10 +60,10 @@ pub(crate) fn app(raw: Manifest) -> Checked<App> {
     })
 }
 
-/// The `exec` of a manifest.
-pub(crate) fn exec(given: &str) -> Checked<Exec> {
+/// The `exec` of a manifest, or another program in it.
+pub(crate) fn exec(key: &str, given: &str) -> Checked<Exec> {
     let refuse = |broken: &str, hint: &str| {
-        Err(ManifestError::value("exec", format!("{} {broken}", shown(given))).with_hint(hint))
+        Err(ManifestError::value(key, format!("{} {broken}", shown(given))).with_hint(hint))
     };
     let relative = given.strip_prefix('/').unwrap_or(given);
     if relative.is_empty() {
@@ -96,11 +98,11 @@ pub(crate) fn exec(given: &str) -> Checked<Exec> {
     Ok(Exec::Program(PathBuf::from(given)))
 }
 
-fn args(given: Vec<String>) -> Checked<Vec<String>> {
+fn args(key: &str, given: Vec<String>) -> Checked<Vec<String>> {
     for (index, arg) in given.iter().enumerate() {
-        value(&format!("args[{index}]"), arg)?;
+        value(&format!("{key}[{index}]"), arg)?;
     }
-    sum("args", given.iter().map(String::len))?;
+    sum(key, given.iter().map(String::len))?;
     Ok(given)
 }
 
@@ -234,18 +236,93 @@ pub(crate) fn health_path(path: &str) -> Checked<()> {
         .with_hint("begin with / and write other characters than ASCII as %XX"))
 }
 
-fn health(raw: manifest::Health) -> Checked<Health> {
-    health_path(&raw.path)?;
-    if raw.path == "/-" || raw.path.starts_with("/-/") {
-        return Err(ManifestError::value("health.path", "paths below /-/ are sockact's own")
-            .with_hint("use a path that the application answers, such as /health"));
+/// A program and its arguments, as one list.
+fn argv(key: &str, given: Vec<String>) -> Checked<Argv> {
+    let mut words = given.into_iter();
+    let Some(program) = words.next() else {
+        return Err(ManifestError::value(key, "names no program").with_hint(
+            "write the program and its arguments, such as [\"bin/check\", \"--deep\"]",
+        ));
+    };
+    Ok(Argv { exec: exec(key, &program)?, args: args(key, words.collect())? })
+}
+
+fn ready(given: Ready, gate: bool) -> Checked<Ready> {
+    if gate && given == Ready::Exec {
+        let problem = "a program that is built on sockact says READY=1 itself";
+        return Err(ManifestError::value("start.ready", problem)
+            .with_hint("leave it out, or write gate = false for a program that is not"));
     }
+    Ok(given)
+}
+
+fn health(raw: manifest::Health, gate: bool, slots: &[SlotName]) -> Checked<Health> {
     Ok(Health {
-        path: raw.path,
         interval: positive("health.interval", raw.interval)?,
         timeout: positive("health.timeout", raw.timeout)?,
         failures: failures(raw.failures)?,
+        probe: probe(raw.path, raw.exec, raw.at, gate, slots)?,
     })
+}
+
+fn probe(
+    path: Option<String>,
+    exec: Option<Vec<String>>,
+    at: Option<BTreeMap<SlotName, manifest::At>>,
+    gate: bool,
+    slots: &[SlotName],
+) -> Checked<Probe> {
+    path.as_deref().map_or(Ok(()), health_path)?;
+    let at = at.map(|at| health_at(at, slots)).transpose()?;
+    match (exec, at, path) {
+        (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
+            let problem = "stands beside health.path or health.at, which ask in another way";
+            Err(ManifestError::value("health.exec", problem).with_hint("keep one of them"))
+        }
+        (Some(exec), None, None) => Ok(Probe::Exec(argv("health.exec", exec)?)),
+        (None, Some(at), Some(path)) => Ok(Probe::Http { path, at }),
+        (None, Some(at), None) => Ok(Probe::Connect { at }),
+        (None, None, _) if !gate => {
+            let problem = "with gate = false there is no admin socket to ask";
+            Err(ManifestError::value("health", problem).with_hint(
+                "[health.at] names an address for each slot, which the program opens; or exec = [...] is a command that checks",
+            ))
+        }
+        (None, None, path) => {
+            let path = path.unwrap_or_else(|| "/health".into());
+            if path == "/-" || path.starts_with("/-/") {
+                return Err(ManifestError::value(
+                    "health.path",
+                    "paths below /-/ are sockact's own",
+                )
+                .with_hint("use a path that the application answers, such as /health"));
+            }
+            Ok(Probe::Admin { path })
+        }
+    }
+}
+
+/// One address for each slot: both run at once, and each answers for itself.
+fn health_at(
+    given: BTreeMap<SlotName, manifest::At>,
+    slots: &[SlotName],
+) -> Checked<BTreeMap<SlotName, Address>> {
+    let wanted: BTreeSet<_> = slots.iter().collect();
+    if given.keys().collect::<BTreeSet<_>>() != wanted {
+        let names: Vec<_> = slots.iter().map(ToString::to_string).collect();
+        return Err(ManifestError::value("health.at", "there has to be one address for each slot")
+            .with_hint(format!("the slots are {}", names.join(", "))));
+    }
+    let mut at: BTreeMap<SlotName, Address> = BTreeMap::new();
+    for (slot, manifest::At(address)) in given {
+        if let Some((other, _)) = at.iter().find(|(_, taken)| taken.overlaps(&address)) {
+            let problem = format!("{address} cannot be opened beside that of {other}");
+            return Err(ManifestError::value(format!("health.at.{slot}"), problem)
+                .with_hint("give each slot an address of its own: both run at once"));
+        }
+        at.insert(slot, address);
+    }
+    Ok(at)
 }
 
 fn failures(given: u32) -> Checked<u32> {

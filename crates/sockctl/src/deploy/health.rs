@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use sockgen::SlotName;
 
 use super::{Deploy, Fault};
-use crate::admin::{Admin, AdminError};
+use crate::admin::AdminError;
+use crate::asker::Asker;
 use crate::history;
 use crate::plan::{Active, Command, Invocation};
 use crate::probe::{Hold, Verdict};
@@ -30,7 +31,10 @@ impl Deploy<'_> {
 
     /// The last lines that the slot wrote since this controller started it.
     pub(super) async fn log_of(&self, slot: &SlotName) -> Vec<String> {
-        last_words(self.session.app.slot_unit(slot).as_ref(), self.since()).await
+        let unit = self.session.app.slot_unit(slot);
+        let asker = Asker::new(self.session.app, slot, &self.session.systemd);
+        let units: Vec<_> = asker.unit().into_iter().chain([unit.as_ref()]).collect();
+        last_words(&units, self.since()).await
     }
 
     fn since(&self) -> Timestamp {
@@ -54,19 +58,25 @@ impl Deploy<'_> {
         let stable = if proven { Duration::ZERO } else { swap.stable };
         let (held, within) = (human(stable), human(swap.deadline));
         let what =
-            format!("{} of {slot} must stay healthy for {held}, within {within}", health.path);
+            format!("{} of {slot} must stay healthy for {held}, within {within}", health.probe);
         self.session.report.waits("probe", &what);
-        let hold = Hold::without_a_miss(stable, health.failures);
+        let hold = if self.session.app.gated() {
+            Hold::without_a_miss(stable, health.failures)
+        } else {
+            // Users meet it already.
+            Hold::at_once(stable, health.failures)
+        };
         let healthy = self.healthy(slot, hold, swap.deadline).await?;
         self.observed.verified = self.run_of(slot);
         self.session.account.waited(stable);
-        Ok(format!("{} of {slot} was healthy {healthy} times", health.path))
+        Ok(format!("{} of {slot} was healthy {healthy} times", health.probe))
     }
 
     pub(super) async fn watch(&mut self, slot: &SlotName) -> Result<String, Fault> {
         let time = self.session.app.swap().watch;
+        let meanwhile = if self.session.app.gated() { "stands by" } else { "accepts too" };
         let standby =
-            self.desired.from.as_ref().map_or(String::new(), |old| format!("; {old} stands by"));
+            self.desired.from.as_ref().map_or(String::new(), |old| format!("; {old} {meanwhile}"));
         self.session.report.waits("watch", &format!("{slot} serves for {}{standby}", human(time)));
         let health = self.session.app.health();
         let hold = Hold::watching(time, health.failures);
@@ -84,7 +94,7 @@ impl Deploy<'_> {
         mut hold: Hold,
         limit: Duration,
     ) -> Result<u32, Fault> {
-        let admin = Admin::new(self.session.app.admin_path(slot));
+        let asker = Asker::new(self.session.app, slot, &self.session.systemd);
         let health = self.session.app.health().clone();
         let unit = self.session.app.slot_unit(slot);
         let mut changes = self.session.systemd.changes(unit.as_ref()).await?;
@@ -95,10 +105,10 @@ impl Deploy<'_> {
         let deadline = at + limit;
         let mut last = String::from("no answer yet");
         loop {
-            let (admin, health) = (&admin, &health);
+            let asker = &asker;
             let ask = async move {
                 tokio::time::sleep_until(at.into()).await;
-                admin.health(&health.path, health.timeout).await
+                asker.ask().await
             };
             tokio::pin!(ask);
             // A question under way goes on while the unit changes: a service that tells its status often is asked all the same.

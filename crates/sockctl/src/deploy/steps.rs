@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sockgen::SlotName;
+use sockgen::{Ready, SlotName};
 
 use super::{Deploy, Fault, GRACE};
 use crate::admin::Admin;
@@ -62,6 +62,10 @@ impl Deploy<'_> {
     async fn start(&mut self, slot: &SlotName) -> Result<String, Fault> {
         let unit = self.session.app.slot_unit(slot);
         let limit = self.session.app.start_timeout();
+        let ready = match self.session.app.ready() {
+            Ready::Notify => "READY=1",
+            Ready::Exec => "the program",
+        };
         // A slot that starts opens its sockets, and the last look may be some time ago.
         let target = self.session.app.target();
         if self.session.systemd.unit(target.as_ref()).await?.active != Active::Active {
@@ -69,7 +73,7 @@ impl Deploy<'_> {
         }
         self.session
             .report
-            .waits("start", &format!("waiting for READY=1 of {slot}, at most {}", human(limit)));
+            .waits("start", &format!("waiting for {ready} of {slot}, at most {}", human(limit)));
         let began = Instant::now();
         self.started = Some(began);
         let mut interrupt = self.session.interrupt.clone();
@@ -82,6 +86,7 @@ impl Deploy<'_> {
         };
         self.session.account.waited(began.elapsed());
         match result? {
+            Ok(()) if self.session.app.ready() == Ready::Exec => Ok(format!("{slot} runs")),
             Ok(()) => Ok(format!("{slot} said READY=1")),
             Err(SystemdError::Job { .. }) => Err(self.death(slot, "before READY=1").await),
             Err(error) => Err(error.into()),
@@ -160,6 +165,9 @@ impl Deploy<'_> {
     /// Stopped, and held: started by hand, it must not meet users.
     async fn withdraw(&mut self, slot: &SlotName) -> Result<String, Fault> {
         let detail = self.stop(slot, "stopped").await?;
+        if !self.session.app.gated() {
+            return Ok(detail);
+        }
         files::write(&self.session.app.env_path(slot), b"SOCKACT_GATE=closed\n")?;
         Ok(detail)
     }

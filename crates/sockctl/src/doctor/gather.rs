@@ -51,7 +51,7 @@ pub async fn gather(app: &App, systemd: &Systemd) -> Result<Facts, Error> {
         slots.push(Slot {
             name: slot.name.clone(),
             active: slot.unit.active,
-            gate: slot.status.as_ref().map(|status| status.gate),
+            gate: slot.gate(),
             held: slot.held,
             admin_listens: sockets::is_listening(&app.admin_path(&slot.name))?,
             link: link(app, &slot.name),

@@ -1,7 +1,7 @@
 //! The methods of systemd's manager that are used, as org.freedesktop.systemd1(5) has them.
 
 use serde::Deserialize;
-use zbus::{OwnedObjectPath, Type, proxy};
+use zbus::{OwnedObjectPath, Type, Variant, proxy};
 
 /// A row of `ListUnitsByNames`.
 #[derive(Debug, Deserialize, Type)]
@@ -28,6 +28,13 @@ pub(super) trait Manager {
     fn reload(&self) -> zbus::Result<()>;
     fn list_units_by_names(&self, names: &[&str]) -> zbus::Result<Vec<ListedUnit>>;
     fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    fn start_transient_unit(
+        &self,
+        name: &str,
+        mode: &str,
+        properties: &[(&str, Variant<'_>)],
+        auxiliary: &[(&str, Vec<(&str, Variant<'_>)>)],
+    ) -> zbus::Result<OwnedObjectPath>;
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
     fn enable_unit_files(

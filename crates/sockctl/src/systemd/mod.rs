@@ -6,12 +6,13 @@
 mod error;
 mod manager;
 mod properties;
+mod task;
 
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::{try_join, try_join_all, try_join3};
-use zbus::{Connection, MatchRule, MessageStream, OwnedVariant};
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant};
 
 use crate::plan::{Active, Invocation};
 use crate::why::Ending;
@@ -19,6 +20,7 @@ pub use error::SystemdError;
 use error::{away, error_name};
 use manager::{ListedUnit, ManagerProxy};
 pub use properties::Properties;
+pub use task::Task;
 
 /// How long a call is repeated while PID 1 is not on the bus.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -51,7 +53,7 @@ pub struct UnitState {
 }
 
 macro_rules! patient {
-    ($call:literal, $unit:expr, $do:expr) => {{
+    ($call:expr, $unit:expr, $do:expr) => {{
         let began = Instant::now();
         loop {
             match $do.await {
@@ -90,7 +92,7 @@ impl Systemd {
     /// # Errors
     /// When the job fails, or has not ended `within` the time given.
     pub async fn start(&self, unit: &str, within: Duration) -> Result<(), SystemdError> {
-        self.job("start", unit, within).await
+        self.job_of("start", unit, within, || self.manager.start_unit(unit, "replace")).await
     }
 
     /// Stops the unit and waits for the job's end: the service has drained and is gone.
@@ -98,22 +100,23 @@ impl Systemd {
     /// # Errors
     /// When the job fails, or has not ended `within` the time given.
     pub async fn stop(&self, unit: &str, within: Duration) -> Result<(), SystemdError> {
-        self.job("stop", unit, within).await
+        self.job_of("stop", unit, within, || self.manager.stop_unit(unit, "replace")).await
     }
 
-    async fn job(
+    async fn job_of<F>(
         &self,
         verb: &'static str,
         unit: &str,
         within: Duration,
-    ) -> Result<(), SystemdError> {
+        ask: impl Fn() -> F,
+    ) -> Result<(), SystemdError>
+    where
+        F: Future<Output = zbus::Result<OwnedObjectPath>>,
+    {
         let call = |source| SystemdError::Call { call: "JobRemoved", unit: unit.into(), source };
         // The match stands before the job exists, so that its end cannot be missed.
         let mut ends = self.manager.receive_job_removed().await.map_err(call)?;
-        let job = match verb {
-            "start" => patient!("StartUnit", unit, self.manager.start_unit(unit, "replace"))?,
-            _ => patient!("StopUnit", unit, self.manager.stop_unit(unit, "replace"))?,
-        };
+        let job = patient!(verb, unit, ask())?;
         let deadline = tokio::time::Instant::now() + within;
         let timeout = || SystemdError::Timeout { verb, unit: unit.into(), within };
         // A daemon-reexec swallows the signal of a job that ends meanwhile: then the unit itself says that no job is left.

@@ -12,7 +12,8 @@ use super::{PATIENCE, Systemd, SystemdError, away, object_path, patient};
 pub struct Properties(HashMap<String, OwnedVariant>);
 
 impl Properties {
-    fn get(&self, key: &str) -> Option<&Variant<'_>> {
+    /// A value as it came.
+    pub(super) fn get(&self, key: &str) -> Option<&Variant<'_>> {
         self.0.get(key).map(|value| &**value)
     }
 

@@ -181,7 +181,8 @@ shop` follow it, and a deploy re-points it atomically. An instance of a template
         id: "S19",
         title: "A slot says when it is ready",
         why: "With another type a slot counts as started before it can answer, and a deploy goes on \
-with a release that is not there yet.",
+with a release that is not there yet. Type=exec is for a program that does not speak sd_notify(3), \
+with gate = false in its manifest.",
         fix: "set Type=notify in [Service], and send READY=1 when the accept loop runs",
         check: slots::notify,
     },
@@ -221,7 +222,8 @@ slot is stopped, which every deploy does.",
         id: "S24",
         title: "The controller can gate and ask each slot",
         why: "A slot reads from its environment file that it starts with a closed gate; without it \
-a release takes users before it is proven. Its health is asked through its private socket.",
+a release takes users before it is proven. Its health is asked through its private socket. A program \
+that is not built on sockact has neither, and its manifest says so: gate = false.",
         fix: "generate the unit with sockgen",
         check: slots::contract,
     },

@@ -111,7 +111,12 @@ pub(super) fn alias(units: &Units) -> Vec<At> {
 pub(super) fn notify(units: &Units) -> Vec<At> {
     units
         .slots()
-        .filter(|s| !matches!(s.value("Service", "Type"), Some("notify" | "notify-reload")))
+        .filter(|s| match s.value("Service", "Type") {
+            Some("notify" | "notify-reload") => false,
+            // The most that can be had of a program that does not speak sd_notify(3).
+            Some("exec") => !ungated(s),
+            _ => true,
+        })
         .map(|s| {
             let text = "not Type=notify: it counts as started before it can answer";
             At::key(s, "Service", "Type", text)
@@ -163,6 +168,11 @@ pub(super) fn drain(units: &Units) -> Vec<At> {
     found
 }
 
+/// Whether the slot's program is not built on sockact, as its manifest says (`gate = false`).
+fn ungated(slot: &Unit) -> bool {
+    slot.value("X-Sockact", "Gate") == Some("none")
+}
+
 /// What the controller relies on: the slot's name and the file with the gate.
 pub(super) fn contract(units: &Units) -> Vec<At> {
     let mut found = Vec::new();
@@ -175,6 +185,9 @@ pub(super) fn contract(units: &Units) -> Vec<At> {
         if !slot.stem().ends_with(&format!("-{name}")) {
             let text = format!("SOCKACT_SLOT={name} is not the slot of this unit");
             found.push(At::key(slot, "Service", "Environment", text));
+        }
+        if ungated(slot) {
+            continue;
         }
         let end = format!("/{name}.env");
         let gate = slot.all("Service", "EnvironmentFile");

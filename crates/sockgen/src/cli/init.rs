@@ -51,7 +51,7 @@ fn start(args: &Init, name: &str, exec: &str) -> Result<Start, Failure> {
         Failure::usage("--name", &e, hint)
     })?;
     let listeners = args.listen.iter().map(|text| listener(text)).collect::<Result<_, _>>()?;
-    validate::exec(exec).map_err(|error| option("--exec", "exec: ", &error))?;
+    validate::exec("exec", exec).map_err(|error| option("--exec", "exec: ", &error))?;
     validate::health_path(&args.health_path)
         .map_err(|error| option("--health-path", "health.path: ", &error))?;
     Ok(Start {

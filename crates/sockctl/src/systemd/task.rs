@@ -1,0 +1,153 @@
+//! A command of the application that is run once, as a transient unit: as the user, in the sandbox and with the environment and
+//! credentials of a slot.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use zbus::Variant;
+
+use super::{Properties, Systemd, SystemdError};
+
+/// What a command shares with the slot that it stands beside (systemd.exec(5)): read from systemd, so that an administrator's drop-in
+/// for the slot holds for the command as well. Sockets and limits of time are the slot's own.
+const SHARED: &[&str] = &[
+    "AmbientCapabilities",
+    "BindPaths",
+    "BindReadOnlyPaths",
+    "CacheDirectory",
+    "CapabilityBoundingSet",
+    "ConfigurationDirectory",
+    "DynamicUser",
+    "Environment",
+    "EnvironmentFiles",
+    "ExecPaths",
+    "Group",
+    "InaccessiblePaths",
+    "LimitNOFILE",
+    "LoadCredential",
+    "LoadCredentialEncrypted",
+    "LockPersonality",
+    "LogsDirectory",
+    "MemoryDenyWriteExecute",
+    "NoExecPaths",
+    "NoNewPrivileges",
+    "PassEnvironment",
+    "PrivateDevices",
+    "PrivateNetwork",
+    "PrivateTmp",
+    "PrivateUsers",
+    "ProcSubset",
+    "ProtectClock",
+    "ProtectControlGroups",
+    "ProtectHome",
+    "ProtectHostname",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+    "ProtectProc",
+    "ProtectSystem",
+    "ReadOnlyPaths",
+    "ReadWritePaths",
+    "RestrictAddressFamilies",
+    "RestrictNamespaces",
+    "RestrictRealtime",
+    "RestrictSUIDSGID",
+    "SetCredential",
+    "SetCredentialEncrypted",
+    "Slice",
+    "StateDirectory",
+    "StateDirectoryMode",
+    "SupplementaryGroups",
+    "SystemCallArchitectures",
+    "SystemCallErrorNumber",
+    "SystemCallFilter",
+    "TemporaryFileSystem",
+    "UMask",
+    "UnsetEnvironment",
+    "User",
+];
+
+/// A command to be run once.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// The unit that it becomes.
+    pub unit: String,
+    /// What it is for: `Description=`, and how a later controller knows it again.
+    pub description: String,
+    /// The slot's unit, whose user, sandbox, environment and credentials it has.
+    pub like: String,
+    /// The program, absolute, and its arguments.
+    pub argv: Vec<String>,
+    /// Where it runs.
+    pub directory: Option<PathBuf>,
+    /// Variables besides those of the slot.
+    pub environment: Vec<String>,
+    /// systemd ends it after this time.
+    pub timeout: Duration,
+    /// Whether the unit stays, as `active (exited)`, after a success.
+    pub remains: bool,
+}
+
+impl Systemd {
+    /// Runs the command and waits for its end.
+    ///
+    /// # Errors
+    /// [`SystemdError::Job`] when it fails or takes too long; then the unit stays, as failed, and [`Systemd::ending`] says how.
+    pub async fn run(&self, task: &Task) -> Result<(), SystemdError> {
+        let slot = self.properties(&task.like, "Service").await?;
+        let properties = properties(task, &slot);
+        self.job_of("start", &task.unit, task.timeout + super::PATIENCE, || {
+            self.manager.start_transient_unit(&task.unit, "fail", &properties, &[])
+        })
+        .await
+    }
+
+    /// Stops the command, when it runs, and forgets how it ended.
+    ///
+    /// # Errors
+    /// When systemd gives no answer, or the command does not end within `within`.
+    pub async fn forget(&self, unit: &str, within: Duration) -> Result<(), SystemdError> {
+        let state = self.unit(unit).await?;
+        if state.active.runs() {
+            self.stop(unit, within + super::PATIENCE).await?;
+        }
+        if state.load == "loaded" {
+            self.reset_failed(unit).await?;
+        }
+        Ok(())
+    }
+}
+
+fn properties<'a>(task: &'a Task, slot: &'a Properties) -> Vec<(&'a str, Variant<'a>)> {
+    let shared = SHARED.iter().filter_map(|name| Some((*name, slot.get(name)?)));
+    let mut properties: Vec<(&str, Variant<'_>)> = shared
+        .filter(|(_, value)| !is_empty(value))
+        .filter_map(|(name, value)| Some((name, value.try_clone().ok()?)))
+        .collect();
+    let argv: Vec<&str> = task.argv.iter().map(String::as_str).collect();
+    let program = argv.first().copied().unwrap_or_default();
+    let micros = u64::try_from(task.timeout.as_micros()).unwrap_or(u64::MAX);
+    properties.extend([
+        ("Description", Variant::from(task.description.as_str())),
+        ("Type", Variant::from("oneshot")),
+        ("RemainAfterExit", Variant::from(task.remains)),
+        ("TimeoutStartUSec", Variant::from(micros)),
+        ("ExecStart", Variant::from(vec![(program, argv, false)])),
+    ]);
+    if let Some(directory) = &task.directory {
+        properties.push(("WorkingDirectory", Variant::from(directory.display().to_string())));
+    }
+    if !task.environment.is_empty() {
+        properties.push(("Environment", Variant::from(task.environment.clone())));
+    }
+    properties
+}
+
+/// What was never set. systemd does not take every empty value that it gives.
+fn is_empty(value: &Variant<'_>) -> bool {
+    match value {
+        Variant::Str(text) => text.is_empty(),
+        Variant::Array(array) => array.is_empty(),
+        _ => false,
+    }
+}
