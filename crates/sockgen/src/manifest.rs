@@ -119,12 +119,12 @@ impl Default for Release {
     }
 }
 
-<<<<<<< HEAD
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Metrics {
     pub(crate) textfile: Option<String>,
-=======
+}
+
 fn yes() -> bool {
     true
 }
@@ -137,7 +137,6 @@ impl<'de> Deserialize<'de> for At {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         address(deserializer).map(Self)
     }
->>>>>>> 6a262a9 (Programs that are not built on sockact deploy too: gate = false, and health asked by a command or at an address of the slot's own)
 }
 
 const fn millis(n: u64) -> Span {
