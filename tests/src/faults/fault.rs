@@ -197,7 +197,7 @@ impl Memory {
         let cgroup = PathBuf::from(memory).join(format!("sockact-e2e-{}", pid.as_raw_nonzero()));
         fs::create_dir(&cgroup).expect("a cgroup can be made");
         let write = |file: &str, value: String| {
-            fs::write(cgroup.join(file), value).expect("a cgroup's file")
+            fs::write(cgroup.join(file), value).expect("a cgroup's file");
         };
         write("memory.limit_in_bytes", (8 << 20).to_string());
         write("cgroup.procs", pid.as_raw_nonzero().to_string());

@@ -285,11 +285,15 @@ fn installed(fault: Fault) -> Shop {
     shop
 }
 
-/// The slots that take connections now.
+/// The slots that take connections now, or have some that they took.
 fn serving(shop: &Shop) -> Vec<String> {
     let status = shop.status();
     let slots = status["slots"].as_array().expect("slots").iter();
-    let open = slots.filter(|slot| slot["status"]["gate"].as_f64().is_some_and(|gate| gate > 0.0));
+    let open = slots.filter(|slot| {
+        let status = &slot["status"];
+        status["gate"].as_f64().is_some_and(|gate| gate > 0.0)
+            || status["connections"].as_u64().is_some_and(|open| open > 0)
+    });
     open.filter_map(|slot| slot["slot"].as_str().map(str::to_owned)).collect()
 }
 
