@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use sockgen::{App, AppName, SlotName};
 
 use crate::commands::Session;
+use crate::detach::detach;
 use crate::doctor::doctor;
 use crate::error::Error;
 use crate::files::FileError;
@@ -18,7 +19,7 @@ use crate::report::{Format, Report};
 use crate::status::status;
 use crate::systemd::Systemd;
 use crate::wish::{Asked, exec_in_release, refused};
-use crate::{forecast, listing};
+use crate::{forecast, listing, watch};
 
 /// Deploys without losing a request.
 ///
@@ -34,6 +35,10 @@ pub struct Cli {
     /// Write one JSON object in each line instead of text
     #[arg(long, global = true)]
     json: bool,
+
+    /// Run a deploy, restart, rollback or resume as a unit of systemd's, which outlives this terminal, and follow it
+    #[arg(long, global = true)]
+    detach: bool,
 
     /// Stop this process (SIGSTOP) after the named step, to rehearse a crash
     #[arg(long, global = true, hide = true, value_name = "STEP", value_parser = step_name)]
@@ -138,9 +143,14 @@ enum Verb {
         follow: bool,
     },
     /// Show the slots, their releases, gates and connections
+    ///
+    /// With --watch redrawn on a terminal at each change; into a pipe a line for each change, with --json an object.
     Status {
         /// The application, as in its manifest
         app: String,
+        /// Go on showing it as it changes, until Ctrl-C
+        #[arg(short, long)]
+        watch: bool,
     },
     /// Look for everything on the machine that loses connections, and say what mends it
     ///
@@ -161,6 +171,19 @@ enum Verb {
     /// Print the manual page
     #[command(hide = true)]
     Man,
+}
+
+impl Verb {
+    /// The word of a command that may run as a unit of its own.
+    fn detachable(&self) -> Option<&'static str> {
+        match self {
+            Self::Deploy { .. } => Some("deploy"),
+            Self::Restart { .. } => Some("restart"),
+            Self::Rollback { .. } => Some("rollback"),
+            Self::Resume { .. } => Some("resume"),
+            _ => None,
+        }
+    }
 }
 
 fn step_name(text: &str) -> Result<String, String> {
@@ -195,10 +218,18 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         | Verb::Releases { app }
         | Verb::Metrics { app }
         | Verb::Logs { app, .. }
-        | Verb::Status { app } => app.parse::<AppName>()?,
+        | Verb::Status { app, .. } => app.parse::<AppName>()?,
     };
     let parsed = |text: Option<String>| text.map(|text| text.parse::<ReleaseId>()).transpose();
     let load = || App::load(Path::new("/"), &app);
+    if cli.detach {
+        let verb = cli.command.detachable().ok_or_else(|| {
+            let hint =
+                "only deploy, restart, rollback and resume change anything that may take long";
+            refused("--detach has nothing to do here".into(), hint.into())
+        })?;
+        return detach(&load()?, verb).await;
+    }
     let begin = async |app| Session::begin(app, &report, &typed()).await;
     match cli.command {
         Verb::Deploy { path, .. } => begin(&load()?).await?.deploy(&path).await,
@@ -229,6 +260,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             let slot = slot.map(|slot| slot.parse::<SlotName>()).transpose()?;
             Err(logs(&load()?, slot, follow, format))
         }
+        Verb::Status { watch: true, .. } => watch::watch(&load()?, format).await,
         Verb::Status { .. } => print(status(&load()?, format).await?.as_bytes()),
         Verb::Completions { .. } | Verb::Man | Verb::Doctor { .. } => Ok(()),
     }

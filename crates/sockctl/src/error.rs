@@ -62,6 +62,12 @@ pub enum Error {
         /// How many, without notes.
         count: usize,
     },
+    /// A detached command ended so, and has said why.
+    #[error("it ended with exit status {status}")]
+    Detached {
+        /// Its exit status.
+        status: u8,
+    },
     /// It stopped in the middle.
     #[error("{app}: half done: {reason}")]
     HalfDone {
@@ -89,6 +95,7 @@ impl Error {
             Self::Refused { .. } | Self::Sockets(_) => 4,
             Self::Lock(LockError::Held { .. }) => 5,
             Self::HalfDone { .. } => 6,
+            Self::Detached { status } => *status,
             _ => 1,
         }
     }
@@ -115,7 +122,7 @@ impl Error {
                 "`systemctl status` of the socket says what happened to it; while a slot still holds the old socket, do not stop that slot"
                     .into(),
             ),
-            Self::GivenUp { .. } => None,
+            Self::GivenUp { .. } | Self::Detached { .. } => None,
             Self::Findings { .. } => {
                 Some("`--fix` mends what can be mended without a gap; the rest is said above".into())
             }

@@ -109,6 +109,17 @@ impl Journal {
         let _ = socket.send(&entry);
     }
 
+    /// Writes the entry at which somebody who follows this unit knows that nothing comes after it.
+    pub fn mark(&self, app: &App, unit: &str) {
+        let Some(socket) = &self.0 else { return };
+        let mut entry = Vec::new();
+        field(&mut entry, "MESSAGE", "followed to its end");
+        field(&mut entry, "PRIORITY", "7");
+        field(&mut entry, "SOCKACT_APP", app.name().as_ref());
+        field(&mut entry, "SOCKACT_FOLLOWED", unit);
+        let _ = socket.send(&entry);
+    }
+
     /// Writes an entry about a deploy: release, slot, and the slot's unit, so that `journalctl --unit` shows it among the slot's own lines.
     pub fn of_deploy(
         &self,

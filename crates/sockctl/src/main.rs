@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use rustix::fs::Mode;
 use sockctl::cli::{Cli, run};
+use sockctl::detach::DETACHED;
+use sockctl::error::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -16,8 +18,14 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let hint = error.hint().map_or(String::new(), |hint| format!("hint: {hint}\n"));
-            // A terminal that is gone must not change the exit status.
-            let _ = write!(std::io::stderr(), "error: {error}\n{hint}");
+            // In the journal each line of an error has an error's level (sd-daemon(3)).
+            let level = if std::env::var_os(DETACHED).is_some() { "<3>" } else { "" };
+            let text = format!("error: {error}\n{hint}");
+            let lines: String = text.lines().map(|line| format!("{level}{line}\n")).collect();
+            // A terminal that is gone must not change the exit status. What was detached has said its error itself.
+            if !matches!(error, Error::Detached { .. }) {
+                let _ = std::io::stderr().write_all(lines.as_bytes());
+            }
             error.exit_code()
         }
     }

@@ -8,39 +8,69 @@ use sockgen::App;
 
 use crate::error::Error;
 use crate::history;
-use crate::plan::Active;
+use crate::plan::{Active, Desired};
 use crate::report::Format;
-use crate::sockets::Held;
+use crate::sockets::{Held, SocketError};
 use crate::systemd::Systemd;
 use crate::ungated::weaker;
 use crate::world::{Slot, World};
+
+/// The status in both forms.
+#[derive(Debug)]
+pub struct Shown {
+    /// For people, several lines.
+    pub text: String,
+    /// For programs.
+    pub json: Value,
+}
 
 /// Looks and says what it saw.
 ///
 /// # Errors
 /// When systemd gives no answer.
 pub async fn status(app: &App, format: Format) -> Result<String, Error> {
-    let systemd = Systemd::connect().await?;
-    let world = World::look(app, &systemd).await?;
-    let mut since = Vec::new();
-    for slot in app.slots() {
-        since.push(systemd.active_since(app.slot_unit(slot).as_ref()).await?);
-    }
-    let held = Held::look(app);
-    let unfinished = history::remembered(app)?;
-    if format == Format::Json {
-        let value = json!({
+    let shown = Shown::look(app, &Systemd::connect().await?).await?;
+    Ok(match format {
+        Format::Text => shown.text,
+        Format::Json => format!("{:#}\n", shown.json),
+    })
+}
+
+impl Shown {
+    /// Looks now.
+    ///
+    /// # Errors
+    /// When systemd gives no answer.
+    pub async fn look(app: &App, systemd: &Systemd) -> Result<Self, Error> {
+        let world = World::look(app, systemd).await?;
+        let mut since = Vec::new();
+        for slot in app.slots() {
+            since.push(systemd.active_since(app.slot_unit(slot).as_ref()).await?);
+        }
+        let held = Held::look(app);
+        let unfinished = history::remembered(app)?;
+        let slots = world.slots.iter().zip(&since);
+        let json = json!({
             "version": 1,
             "app": app.name().as_ref(),
             "live": world.live.as_ref().map(AsRef::as_ref),
             "gated": app.gated(),
             "weaker": weaker(app),
-            "slots": world.slots.iter().zip(since).map(|(slot, since)| slot_json(slot, since, &world)).collect::<Vec<_>>(),
+            "slots": slots.map(|(slot, since)| slot_json(slot, *since, &world)).collect::<Vec<_>>(),
             "listeners": listeners_json(app, held.as_ref().ok()),
-            "unfinished": unfinished,
+            "unfinished": &unfinished,
         });
-        return Ok(format!("{value:#}\n"));
+        Ok(Self { text: text(app, &world, &since, &held, unfinished), json })
     }
+}
+
+fn text(
+    app: &App,
+    world: &World,
+    since: &[u64],
+    held: &Result<Held, SocketError>,
+    unfinished: Option<Desired>,
+) -> String {
     let mut text = String::new();
     let live = match &world.live {
         Some(slot) => format!("{slot} is live"),
@@ -48,11 +78,11 @@ pub async fn status(app: &App, format: Format) -> Result<String, Error> {
     };
     let _ = writeln!(text, "{}: {live}", app.name());
     for (slot, since) in world.slots.iter().zip(since) {
-        let _ = writeln!(text, "  {}", slot_line(slot, since, &world));
+        let _ = writeln!(text, "  {}", slot_line(slot, *since, world));
     }
     for listener in app.listeners() {
         let (name, address) = (&listener.name, &listener.address);
-        let state = match &held {
+        let state = match held {
             Ok(held) => held
                 .iter()
                 .find(|(held, _)| *held == name)
@@ -73,7 +103,7 @@ pub async fn status(app: &App, format: Format) -> Result<String, Error> {
             app.name()
         );
     }
-    Ok(text)
+    text
 }
 
 fn role(slot: &Slot, world: &World) -> &'static str {

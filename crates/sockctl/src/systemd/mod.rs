@@ -7,6 +7,7 @@ mod error;
 mod manager;
 mod properties;
 mod task;
+mod transient;
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use error::{away, error_name};
 use manager::{ListedUnit, ManagerProxy};
 pub use properties::Properties;
 pub use task::Task;
+pub use transient::Transient;
 
 /// How long a call is repeated while PID 1 is not on the bus.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,7 +60,7 @@ macro_rules! patient {
         loop {
             match $do.await {
                 Err(error) if away(&error) && began.elapsed() < PATIENCE => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
                 }
                 Err(source) => {
                     break Err(SystemdError::Call { call: $call, unit: $unit.to_string(), source });

@@ -1,7 +1,7 @@
 //! All properties of a unit at once, for the commands that are not in a hurry.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use zbus::{OwnedVariant, Variant};
 

@@ -1,0 +1,135 @@
+//! `--detach`: the same command as a transient unit of systemd's, followed until it ends.
+//!
+//! The unit writes to the journal, not to our terminal: a connection that hangs would hold the deploy up. Whoever follows may go away at
+//! any moment. As `systemd-run --wait` does, the unit is kept referenced while we are there, so that its exit status can be read, and
+//! collected by systemd afterwards.
+
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use sockgen::App;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::error::Error;
+use crate::files::FileError;
+use crate::journal::Journal;
+use crate::plan::Active;
+use crate::systemd::{Systemd, Transient};
+
+/// Set in the transient unit: errors are written with the journal's level.
+pub const DETACHED: &str = "SOCKACT_DETACHED";
+/// The longest wait for the journal to show the last line.
+const LAST_LINES: Duration = Duration::from_secs(3);
+
+/// Runs this command line, without `--detach`, in a transient unit, and follows it to its end.
+///
+/// # Errors
+/// [`Error::Detached`] with the exit status that the command had; or systemd's refusal.
+pub async fn detach(app: &App, verb: &str) -> Result<(), Error> {
+    let systemd = Systemd::connect().await?;
+    let program =
+        std::env::current_exe().map_err(FileError::of("find", "/proc/self/exe".as_ref()))?;
+    let here = std::env::current_dir().map_err(FileError::of("find", ".".as_ref()))?;
+    let now = jiff::Timestamp::now().as_microsecond();
+    let unit = format!("sockact-{verb}-{}-{now}.service", app.name());
+    let mut environment = vec![format!("{DETACHED}=1")];
+    let kept = ["PATH", "SUDO_USER", "LANG", "TZ"];
+    environment
+        .extend(kept.iter().filter_map(|key| Some(format!("{key}={}", std::env::var(key).ok()?))));
+    let transient = Transient {
+        unit: &unit,
+        description: format!("sockctl {verb} {}", app.name()),
+        argv: std::iter::once(program.display().to_string())
+            .chain(std::env::args().skip(1).filter(|arg| arg != "--detach"))
+            .collect(),
+        directory: here.display().to_string(),
+        environment,
+    };
+    let mut changes = systemd.changes(&unit).await?;
+    let mut lines = follow(&unit)?;
+    systemd.start_transient(&transient).await?;
+    eprintln!(
+        "{unit} goes on whatever becomes of this terminal\n  follow it again: journalctl --follow --unit {unit}\n  give it up:      systemctl kill --signal=INT {unit}"
+    );
+    let mut out = Out(BufReader::new(lines.stdout.take().expect("stdout is piped")));
+    loop {
+        tokio::select! {
+            line = out.line() => if !line { break },
+            _ = changes.next() => {
+                let state = systemd.unit(&unit).await?;
+                if matches!(state.active, Active::Inactive | Active::Failed) && !state.job {
+                    break;
+                }
+            }
+        }
+    }
+    out.to_the_end(app, &unit).await;
+    let ending = systemd.ending(&unit).await?;
+    match (ending.code, ending.status) {
+        (1, 0) => Ok(()),
+        (1, status) => Err(Error::Detached { status: status.try_into().unwrap_or(1) }),
+        _ => Err(Error::HalfDone {
+            app: app.name().to_string(),
+            reason: format!("{unit} {}", ending.words()),
+        }),
+    }
+}
+
+/// journalctl(1), for what the unit writes from now on, and for [`Out::to_the_end`]'s mark.
+fn follow(unit: &str) -> Result<Child, Error> {
+    let mut journalctl = Command::new("journalctl");
+    journalctl.args(["--follow", "--lines=all", "--since=now", "--output=json", "--quiet"]);
+    journalctl.arg(format!("_SYSTEMD_UNIT={unit}")).arg("_TRANSPORT=stdout");
+    journalctl.arg("+").arg(format!("SOCKACT_FOLLOWED={unit}"));
+    // Its own process group: a Ctrl-C is ours alone.
+    journalctl.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).process_group(0);
+    journalctl.spawn().map_err(|error| FileError::of("start", "journalctl".as_ref())(error).into())
+}
+
+struct Out(BufReader<tokio::process::ChildStdout>);
+
+impl Out {
+    /// Passes one line on; false at the end, or at the mark.
+    async fn line(&mut self) -> bool {
+        let mut line = String::new();
+        match self.0.read_line(&mut line).await {
+            Ok(1..) => {}
+            _ => return false,
+        }
+        let Ok(entry) = serde_json::from_str::<Value>(&line) else { return true };
+        if !entry["SOCKACT_FOLLOWED"].is_null() {
+            return false;
+        }
+        let text = match &entry["MESSAGE"] {
+            Value::String(text) => text.clone(),
+            // What is not UTF-8 comes as numbers.
+            Value::Array(bytes) => {
+                let bytes: Vec<u8> =
+                    bytes.iter().filter_map(|b| b.as_u64()?.try_into().ok()).collect();
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+            _ => return true,
+        };
+        // A reader that went away is no error: the unit goes on.
+        let _ = match entry["PRIORITY"].as_str() {
+            Some("0" | "1" | "2" | "3") => writeln!(std::io::stderr(), "{text}"),
+            _ => writeln!(std::io::stdout(), "{text}"),
+        };
+        true
+    }
+
+    /// All that the unit wrote before it ended: a mark of our own in the journal comes after it.
+    async fn to_the_end(&mut self, app: &App, unit: &str) {
+        let rest = async {
+            let sync = Command::new("journalctl").arg("--sync").stdin(Stdio::null()).status().await;
+            drop(sync);
+            Journal::open().mark(app, unit);
+            while self.line().await {}
+        };
+        let _ = tokio::time::timeout(LAST_LINES, rest).await;
+    }
+}
