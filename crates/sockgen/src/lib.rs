@@ -1,4 +1,4 @@
-//! From a manifest, `sockact.toml`, to the systemd units of an application with two slots.
+//! From a manifest, `sockact.toml`, to the systemd units of an application and its slots.
 //!
 //! ```
 //! let app = sockgen::App::parse(r#"
@@ -26,13 +26,15 @@ pub mod model;
 pub mod names;
 mod quote;
 mod render;
+mod share;
 mod shown;
 mod validate;
 
 pub use address::{Address, AddressError};
 pub use duration::short_duration;
 pub use error::ManifestError;
-pub use model::{App, Argv, Exec, Health, Listener, Probe, Ready, Swap, UnixAccess, below};
+pub use model::{App, Argv, Canary, Exec, Health, Listener, Probe, Ready, Swap, UnixAccess, below};
 pub use names::{AppName, ListenerName, NameError, SlotName, UnitName};
 pub use render::{UnitFile, render};
+pub use share::{Share, ShareError};
 pub use shown::{nearest, shown};

@@ -11,6 +11,7 @@ use crate::duration::Span;
 use crate::error::ManifestError;
 use crate::model::Ready;
 use crate::names::{AppName, ListenerName, SlotName};
+use crate::share::Share;
 use crate::shown::{nearest, shown};
 
 /// A whole manifest, each value well formed on its own.
@@ -24,6 +25,8 @@ pub(crate) struct Manifest {
     pub(crate) user: Option<String>,
     #[serde(default = "yes")]
     pub(crate) gate: bool,
+    #[serde(default = "blue_and_green")]
+    pub(crate) slots: Vec<SlotName>,
     pub(crate) listeners: BTreeMap<ListenerName, Listener>,
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
@@ -94,6 +97,9 @@ pub(crate) struct Swap {
     pub(crate) deadline: Span,
     pub(crate) watch: Span,
     pub(crate) drain: Span,
+    pub(crate) keep_warm: Span,
+    pub(crate) canary: Vec<Share>,
+    pub(crate) hold: Span,
 }
 
 impl Default for Swap {
@@ -103,6 +109,9 @@ impl Default for Swap {
             deadline: millis(300_000),
             watch: millis(10_000),
             drain: millis(30_000),
+            keep_warm: millis(0),
+            canary: Vec::new(),
+            hold: millis(60_000),
         }
     }
 }
@@ -137,6 +146,10 @@ impl<'de> Deserialize<'de> for At {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         address(deserializer).map(Self)
     }
+}
+
+fn blue_and_green() -> Vec<SlotName> {
+    ["blue", "green"].map(|name| name.parse().expect("a valid name of a slot")).into()
 }
 
 const fn millis(n: u64) -> Span {
@@ -254,6 +267,9 @@ fn hint_for(message: &str, found: &str) -> Option<String> {
             Ok(_) => format!("write \"{bare}s\" for seconds, \"{bare}ms\" for milliseconds"),
             Err(_) => "write it as \"10s\", \"5min\" or \"500ms\"".to_owned(),
         });
+    }
+    if message.contains("a share of the connections") {
+        return Some(crate::share::HINT.to_owned());
     }
     if message.starts_with("invalid type") && message.ends_with("expected a string") {
         return Some(format!("put it in quotes: \"{found}\""));

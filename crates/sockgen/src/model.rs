@@ -11,6 +11,7 @@ use crate::address::Address;
 use crate::error::ManifestError;
 use crate::manifest::Manifest;
 use crate::names::{AppName, ListenerName, MANIFEST_DIR, SlotName, UnitName};
+use crate::share::Share;
 use crate::validate;
 
 /// What a slot runs.
@@ -137,6 +138,19 @@ pub struct Swap {
     pub watch: Duration,
     /// The longest time the old slot may take for what it still answers.
     pub drain: Duration,
+    /// How long the old slot stands by behind its closed gate after the watch; 0 means that it is stopped.
+    pub keep_warm: Duration,
+    /// What part of the users' connections a new release has to hold before it gets all.
+    pub canary: Canary,
+}
+
+/// The steps by which a release comes into service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canary {
+    /// The share of each step, rising; none means that it gets all connections at once.
+    pub shares: Vec<Share>,
+    /// How long it is watched at each.
+    pub hold: Duration,
 }
 
 /// A valid application.
@@ -155,7 +169,7 @@ pub struct Swap {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
     pub(crate) name: AppName,
-    pub(crate) slots: [SlotName; 2],
+    pub(crate) slots: Vec<SlotName>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) exec: Exec,
     pub(crate) args: Vec<String>,
@@ -231,7 +245,7 @@ impl App {
         &self.name
     }
 
-    /// The slots: blue, then green.
+    /// The slots, two at least: blue, then green, when the manifest names none.
     #[must_use]
     pub fn slots(&self) -> &[SlotName] {
         &self.slots

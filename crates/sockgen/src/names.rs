@@ -112,7 +112,7 @@ const SLOT: Rule = Rule {
     first_text: "it must begin with a letter a to z",
     rest_text: "only a to z and 0 to 9 may stand in it",
     too_long: "it is longer than 16 characters",
-    hint: "the slots are blue and green",
+    hint: "use a short word such as blue, green or amber",
     more: |_| None,
 };
 
@@ -177,7 +177,7 @@ name! {
     AppName, APP
 }
 name! {
-    /// A slot: `[a-z][a-z0-9]*`, at most 16 characters. Every application has `blue` and `green`.
+    /// A slot: `[a-z][a-z0-9]*`, at most 16 characters. Without others an application has `blue` and `green`.
     SlotName, SLOT
 }
 name! {
@@ -226,6 +226,20 @@ impl AppName {
     #[must_use]
     pub fn task_unit(&self, task: &str) -> UnitName {
         UnitName(format!("{self}--{task}.service"))
+    }
+
+    /// The transient timer that ends a standby, one run of a slot (`$INVOCATION_ID`): `shop-blue-retire-1f2e….timer`.
+    ///
+    /// The run is part of the name: a timer that was made for an earlier run cannot be taken for this one's.
+    #[must_use]
+    pub fn retire_timer(&self, slot: &SlotName, run: &str) -> UnitName {
+        UnitName(format!("{self}-{slot}-retire-{run}.timer"))
+    }
+
+    /// What the timer of [`AppName::retire_timer`] starts.
+    #[must_use]
+    pub fn retire_service(&self, slot: &SlotName, run: &str) -> UnitName {
+        UnitName(format!("{self}-{slot}-retire-{run}.service"))
     }
 
     /// The alias of the live slot: `shop.service`.

@@ -9,8 +9,9 @@ use crate::address::Address;
 use crate::duration::{Span, short_duration};
 use crate::error::ManifestError;
 use crate::manifest::{self, Manifest};
-use crate::model::{App, Argv, Exec, Health, Listener, Probe, Ready, Swap, UnixAccess};
+use crate::model::{App, Argv, Canary, Exec, Health, Listener, Probe, Ready, Swap, UnixAccess};
 use crate::names::{AppName, ListenerName, SlotName};
+use crate::share::Share;
 use crate::shown::shown;
 
 /// Connections may wait here while nobody accepts; the kernel caps it at `net.core.somaxconn`,
@@ -40,8 +41,7 @@ const HIDDEN: [&str; 9] = [
 type Checked<T> = Result<T, ManifestError>;
 
 pub(crate) fn app(raw: Manifest) -> Checked<App> {
-    let slots = ["blue", "green"]
-        .map(|slot| slot.parse::<SlotName>().expect("the names of the slots are valid"));
+    let slots = slots(&raw.name, raw.slots)?;
     Ok(App {
         exec: exec("exec", &raw.exec)?,
         args: args("args", raw.args)?,
@@ -58,6 +58,33 @@ pub(crate) fn app(raw: Manifest) -> Checked<App> {
         name: raw.name,
         slots,
     })
+}
+
+/// Each slot is a process of the application in the worst case, and a unit in any.
+const MOST_SLOTS: usize = 8;
+
+fn slots(app: &AppName, given: Vec<SlotName>) -> Checked<Vec<SlotName>> {
+    let refuse =
+        |problem: String, hint: &str| Err(ManifestError::value("slots", problem).with_hint(hint));
+    if !(2..=MOST_SLOTS).contains(&given.len()) {
+        return refuse(
+            format!("{} of them are not between 2 and {MOST_SLOTS}", given.len()),
+            "leave it out for blue and green; a third lets a deploy begin while an old release still drains",
+        );
+    }
+    for (index, slot) in given.iter().enumerate() {
+        if given[..index].contains(slot) {
+            return refuse(
+                format!("{slot} stands in it twice"),
+                "give each slot a name of its own",
+            );
+        }
+        if app.slot_unit(slot) == app.activator() {
+            let problem = format!("{slot} would be {}, what traffic starts", app.activator());
+            return refuse(problem, "choose another name");
+        }
+    }
+    Ok(given)
 }
 
 /// The `exec` of a manifest, or another program in it.
@@ -345,7 +372,25 @@ fn swap(raw: &manifest::Swap) -> Checked<Swap> {
             .with_hint("no release could ever be proven in time"));
     }
     let drain = positive("swap.drain", raw.drain)?;
-    Ok(Swap { stable, deadline, watch: raw.watch.0, drain })
+    let canary = Canary { shares: shares(&raw.canary)?, hold: positive("swap.hold", raw.hold)? };
+    Ok(Swap { stable, deadline, watch: raw.watch.0, drain, keep_warm: raw.keep_warm.0, canary })
+}
+
+/// More steps than these are no proof that fewer would not be.
+const MOST_SHARES: usize = 10;
+
+fn shares(given: &[Share]) -> Checked<Vec<Share>> {
+    if given.len() > MOST_SHARES {
+        let problem = format!("{} steps are more than {MOST_SHARES}", given.len());
+        return Err(ManifestError::value("swap.canary", problem)
+            .with_hint("a few are enough, such as [0.01, 0.1, 0.5]"));
+    }
+    if let Some(pair) = given.windows(2).find(|pair| pair[0] >= pair[1]) {
+        let problem = format!("{} does not follow {}", pair[1], pair[0]);
+        return Err(ManifestError::value("swap.canary", problem)
+            .with_hint("each step has a larger share than the one before, such as [0.1, 0.5]"));
+    }
+    Ok(given.to_vec())
 }
 
 fn positive(key: &str, span: Span) -> Checked<Duration> {
