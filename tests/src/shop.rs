@@ -97,6 +97,35 @@ impl Shop {
         self.install(&format!("name = \"shop\"\nexec = \"{exec}\"\n{TIMES}"));
     }
 
+    /// The same with more at the top of the manifest and in its section `[swap]`.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn install_more(&self, top: &str, swap: &str) {
+        self.install(&format!("name = \"shop\"\nexec = \"bin/shop\"\n{top}\n{TIMES}{swap}\n"));
+    }
+
+    /// Waits until no standby is left, nor the timer of one.
+    ///
+    /// # Panics
+    /// When one is, after half a minute.
+    pub fn await_retirement(&self) {
+        let gone = "while systemctl is-active --quiet 'shop-*-retire-*'; do sleep 0.1; done";
+        self.sandbox.run(["timeout", "30", "sh", "-c", gone]).ok();
+    }
+
+    /// What `sockctl status` says of one slot.
+    ///
+    /// # Panics
+    /// When there is no such slot.
+    #[must_use]
+    #[track_caller]
+    pub fn slot(&self, slot: &str) -> Value {
+        let status = self.status();
+        let found = status["slots"].as_array().into_iter().flatten().find(|s| s["slot"] == slot);
+        found.unwrap_or_else(|| panic!("no slot {slot}: {status:#}")).clone()
+    }
+
     /// Makes a release directory: the example application with this version and this fault. Gives its path.
     ///
     /// # Panics

@@ -53,7 +53,13 @@ fn killed_after_each_step() {
     shop.sandbox.run(["systemctl", "start", &format!("shop-{}.service", idle(&shop))]).ok();
     rehearsal.check("clear", &["deploy", "shop", &shop.release("cleared", None)], 0);
 
-    for step in ["reopen", "return", "withdraw"] {
+    for step in ["canary", "trial"] {
+        let release = shop.release(&format!("killed-after-{step}"), None);
+        let deploy = ["deploy", "shop", &release, "--canary", "10%,50%", "--hold", "200ms"];
+        rehearsal.check(step, &deploy, 0);
+    }
+
+    for step in ["reopen", "shut", "return", "withdraw"] {
         let release = shop.release(&format!("sick-at-{step}"), Some("sickens-after-requests=1"));
         rehearsal.check(step, &["deploy", "shop", &release], 3);
     }
@@ -64,6 +70,13 @@ fn killed_after_each_step() {
     rehearsal.kill("close", &["deploy", "shop", &sick]);
     shop.sandbox.run(["systemctl", "stop", &format!("shop-{old}.service")]).ok();
     rehearsal.check("revive", &["resume", "shop"], 3);
+
+    shop.install_more("", "keep_warm = \"1h\"");
+    rehearsal.kill("warm", &["deploy", "shop", &shop.release("kept", None)]);
+    shop.sockctl(["resume", "shop"]).ok();
+    shop.install_short("bin/shop");
+    shop.deploy(&shop.release("last", None)).ok();
+    shop.one_live_slot();
 
     load.finish().assert_clean();
 

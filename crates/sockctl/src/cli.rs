@@ -3,21 +3,25 @@
 use std::io::Write;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use clap::{CommandFactory, Parser, Subcommand};
-use sockgen::{App, AppName, SlotName};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use sockgen::{App, AppName, Share, SlotName, duration};
 
+use crate::canary::Canary;
 use crate::commands::Session;
 use crate::detach::detach;
 use crate::doctor::doctor;
 use crate::error::Error;
 use crate::files::FileError;
 use crate::metrics::metrics;
-use crate::plan::Step;
+use crate::plan::{Invocation, Step};
 use crate::release::{ReleaseId, name_of_content};
 use crate::report::{Format, Report};
 use crate::status::status;
+use crate::stop::retire;
 use crate::systemd::Systemd;
+use crate::unfinished::{abort, promote};
 use crate::wish::{Asked, exec_in_release, refused};
 use crate::{forecast, listing, watch};
 
@@ -71,6 +75,8 @@ enum Verb {
         app: String,
         /// The release: a directory or a single executable
         path: PathBuf,
+        #[command(flatten)]
+        canary: CanaryArgs,
     },
     /// Start the same release anew in the other slot and move users over
     ///
@@ -79,6 +85,8 @@ enum Verb {
     Restart {
         /// The application, as in its manifest
         app: String,
+        #[command(flatten)]
+        canary: CanaryArgs,
     },
     /// Put an earlier release into service again
     ///
@@ -88,6 +96,43 @@ enum Verb {
         app: String,
         /// The release to go back to, as `sockctl status` shows it
         release: Option<String>,
+    },
+    /// Let a canary go on: to its next share of the connections, or into service
+    ///
+    /// A canary that stays (`deploy --until canary`) goes on from where it is. When a sockctl is at work, its present hold ends at once.
+    Promote {
+        /// The application, as in its manifest
+        app: String,
+        /// Past all further shares
+        #[arg(long)]
+        full: bool,
+    },
+    /// Undo the deploy that is under way, waits as a canary, or was interrupted
+    ///
+    /// The new release is withdrawn, the old one serves. When a sockctl is at work, it is told to go back, and this waits for it.
+    Abort {
+        /// The application, as in its manifest
+        app: String,
+    },
+    /// Stop the application: the slots drain, then the sockets close
+    ///
+    /// Nothing brings it back but a person: no socket is left that traffic could wake it by. Connections that come meanwhile are refused.
+    Stop {
+        /// The application, as in its manifest
+        app: String,
+        /// Keep it closed at boot, too
+        #[arg(long)]
+        disable: bool,
+    },
+    /// End a warm standby; the timer of `swap.keep_warm` calls it
+    #[command(hide = true)]
+    Retire {
+        /// The application, as in its manifest
+        app: String,
+        /// The slot
+        slot: String,
+        /// The run of it that is meant, as systemd names it
+        run: String,
     },
     /// Finish or undo a deploy whose controller was killed
     Resume {
@@ -109,6 +154,8 @@ enum Verb {
         /// `sockctl rollback APP [RELEASE]`
         #[arg(long, value_name = "RELEASE", num_args = 0..=1, conflicts_with = "path")]
         rollback: Option<Option<String>>,
+        #[command(flatten)]
+        canary: CanaryArgs,
     },
     /// Show what was deployed, when, by whom, and how it ended
     History {
@@ -186,6 +233,59 @@ impl Verb {
     }
 }
 
+/// How much of the connections a new release gets before it gets all.
+#[derive(Debug, Args)]
+struct CanaryArgs {
+    /// Give it these shares of the connections first, one after the other: 10%,50%
+    ///
+    /// Instead of the manifest's `swap.canary`. The old release has the others. When the new one turns sick or dies it is withdrawn.
+    #[arg(long, value_name = "SHARE", value_delimiter = ',')]
+    canary: Vec<Share>,
+    /// Watch it for so long at each share, instead of `swap.hold`
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    hold: Option<Duration>,
+    /// Give it all connections at once, whatever the manifest says
+    #[arg(long, conflicts_with_all = ["canary", "hold", "until"])]
+    no_canary: bool,
+    /// Leave it a canary after each hold, until `sockctl promote` or `abort`
+    #[arg(long, value_name = "STEP")]
+    until: Option<Until>,
+}
+
+/// Where a deploy stops to wait for a person.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Until {
+    /// At each share of the canary.
+    Canary,
+}
+
+impl CanaryArgs {
+    /// What the flags say, or else the manifest.
+    fn of(self, app: &App) -> Result<Option<Canary>, Error> {
+        let from_manifest = &app.swap().canary;
+        let stay = self.until.is_some();
+        let shares = match self.canary {
+            _ if self.no_canary => Vec::new(),
+            shares if shares.is_empty() => from_manifest.shares.clone(),
+            shares => shares,
+        };
+        if !shares.is_sorted_by(|a, b| a < b) {
+            return Err(refused(
+                "the shares of a canary must rise".into(),
+                "such as --canary 10%,50%".into(),
+            ));
+        }
+        if stay && shares.is_empty() {
+            return Err(refused(
+                "no share is given for a canary to stay at".into(),
+                "add --canary 10%, or `canary = [0.1]` under [swap] in the manifest".into(),
+            ));
+        }
+        let hold = self.hold.unwrap_or(from_manifest.hold);
+        Ok((!shares.is_empty()).then_some(Canary { shares, hold, promoted: None, stay }))
+    }
+}
+
 fn step_name(text: &str) -> Result<String, String> {
     let mut names = std::iter::once("stage").chain(Step::ALL.iter().map(|step| step.name()));
     if names.any(|name| name == text) {
@@ -210,7 +310,11 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Verb::Man => return print(&manual()),
         Verb::Doctor { app, fix } => return examine(app.as_deref(), *fix, format).await,
         Verb::Deploy { app, .. }
-        | Verb::Restart { app }
+        | Verb::Restart { app, .. }
+        | Verb::Promote { app, .. }
+        | Verb::Abort { app }
+        | Verb::Stop { app, .. }
+        | Verb::Retire { app, .. }
         | Verb::Rollback { app, .. }
         | Verb::Resume { app }
         | Verb::Plan { app, .. }
@@ -232,15 +336,30 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
     }
     let begin = async |app| Session::begin(app, &report, &typed()).await;
     match cli.command {
-        Verb::Deploy { path, .. } => begin(&load()?).await?.deploy(&path).await,
-        Verb::Restart { .. } => begin(&load()?).await?.restart().await,
+        Verb::Deploy { path, canary, .. } => {
+            let app = load()?;
+            let canary = canary.of(&app)?;
+            begin(&app).await?.deploy(&path, canary).await
+        }
+        Verb::Restart { canary, .. } => {
+            let app = load()?;
+            let canary = canary.of(&app)?;
+            begin(&app).await?.restart(canary).await
+        }
+        Verb::Promote { full, .. } => promote(&load()?, &report, &typed(), full).await,
+        Verb::Abort { .. } => abort(&load()?, &report, &typed()).await,
+        Verb::Stop { disable, .. } => begin(&load()?).await?.stop(disable).await,
+        Verb::Retire { slot, run, .. } => {
+            retire(&load()?, &report, &slot.parse()?, &Invocation(run), &typed()).await
+        }
         Verb::Rollback { release, .. } => {
             let release = parsed(release)?;
             begin(&load()?).await?.rollback(release).await
         }
         Verb::Resume { .. } => begin(&load()?).await?.resume().await,
-        Verb::Plan { path, restart, rollback, .. } => {
+        Verb::Plan { path, restart, rollback, canary, .. } => {
             let app = load()?;
+            let canary = canary.of(&app)?.filter(|_| rollback.is_none());
             let asked = match (path, rollback) {
                 (Some(path), _) => Asked::Deploy(name_of_content(&path, exec_in_release(&app)?)?),
                 (None, Some(release)) => Asked::Rollback(parsed(release)?),
@@ -249,7 +368,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
                     Asked::Restart
                 }
             };
-            print(forecast::plan(&app, asked, format).await?.as_bytes())
+            print(forecast::plan(&app, asked, canary, format).await?.as_bytes())
         }
         Verb::History { lines, .. } => print(listing::history(&load()?, lines, format)?.as_bytes()),
         Verb::Releases { .. } => print(listing::releases(&load()?, format)?.as_bytes()),

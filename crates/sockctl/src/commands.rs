@@ -9,6 +9,7 @@ use serde_json::json;
 use sockgen::{App, SlotName};
 use tokio::sync::oneshot;
 
+use crate::canary::Canary;
 use crate::deploy::{Deploy, described};
 use crate::error::Error;
 use crate::files::FileError;
@@ -45,12 +46,13 @@ impl<'a> Session<'a> {
         // A deploy takes milliseconds of work and should not queue behind the load that it is there for. Refused to plain users.
         let _ = rustix::process::nice(-10);
         let systemd = Systemd::connect().await?;
-        let lock = lock::take(&app.lock_path(), typed)?;
+        // Before the lock: whoever reads its holder's name may send a signal.
         let interrupt = Interrupt::listen().map_err(|source| FileError {
             doing: "listen for signals in",
             path: "/".into(),
             source,
         })?;
+        let lock = lock::take(&app.lock_path(), typed)?;
         let journal = Journal::open();
         Ok(Self { app, report, systemd, interrupt, account, journal, _lock: lock })
     }
@@ -59,13 +61,13 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// Those of staging, and those of [`Deploy::run`].
-    pub async fn deploy(self, source: &Path) -> Result<(), Error> {
+    pub async fn deploy(self, source: &Path, canary: Option<Canary>) -> Result<(), Error> {
         let exec = exec_in_release(self.app)?;
         ready(self.app, &self.systemd).await?;
         let staged = self.stage(source, exec).await?;
         // The copy may have taken minutes.
         let world = ready(self.app, &self.systemd).await?;
-        let wish = wish(self.app, &world, Asked::Deploy(staged.id))?;
+        let wish = wish(self.app, &world, Asked::Deploy(staged.id), canary)?;
         self.go(wish).await
     }
 
@@ -109,9 +111,9 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// When nothing is live, and those of [`Deploy::run`].
-    pub async fn restart(self) -> Result<(), Error> {
+    pub async fn restart(self, canary: Option<Canary>) -> Result<(), Error> {
         let world = ready(self.app, &self.systemd).await?;
-        let wish = wish(self.app, &world, Asked::Restart)?;
+        let wish = wish(self.app, &world, Asked::Restart, canary)?;
         self.go(wish).await
     }
 
@@ -121,7 +123,7 @@ impl<'a> Session<'a> {
     /// When there is no such release, and those of [`Deploy::run`].
     pub async fn rollback(self, release: Option<ReleaseId>) -> Result<(), Error> {
         let world = ready(self.app, &self.systemd).await?;
-        let wish = wish(self.app, &world, Asked::Rollback(release))?;
+        let wish = wish(self.app, &world, Asked::Rollback(release), None)?;
         self.go(wish).await
     }
 
@@ -162,12 +164,12 @@ impl<'a> Session<'a> {
             }
             Wish::Deploy(desired) => {
                 history::remember(self.app, &desired)?;
-                self.run(desired).await
+                self.run(*desired).await
             }
         }
     }
 
-    async fn run(self, desired: Desired) -> Result<(), Error> {
+    pub(crate) async fn run(self, desired: Desired) -> Result<(), Error> {
         let app = self.app;
         let from =
             desired.from.as_ref().map_or("nothing is live yet".into(), |slot| live(app, slot));

@@ -68,6 +68,12 @@ pub enum Error {
         /// Its exit status.
         status: u8,
     },
+    /// Ctrl-C while systemd stops the application.
+    #[error("interrupted; systemd goes on stopping {target}")]
+    GoesOn {
+        /// The application's target.
+        target: String,
+    },
     /// It stopped in the middle.
     #[error("{app}: half done: {reason}")]
     HalfDone {
@@ -114,7 +120,7 @@ impl Error {
             Self::Systemd(error) => error.hint().map(Into::into),
             Self::File(error) | Self::Lock(LockError::File(error)) => error.hint().map(Into::into),
             Self::Lock(LockError::Held { .. }) => {
-                Some("the lock goes when that process ends; then run this again".into())
+                Some("the lock goes when that process ends; then run this again. `sockctl abort` makes a deploy go back".into())
             }
             Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Sockets(SocketError::Proc { .. }) => Some("run it as root: `sudo sockctl …`".into()),
@@ -126,6 +132,9 @@ impl Error {
             Self::Findings { .. } => {
                 Some("`--fix` mends what can be mended without a gap; the rest is said above".into())
             }
+            Self::GoesOn { target } => Some(format!(
+                "the same command waits for its end; `systemctl start {target}` opens it again"
+            )),
             Self::HalfDone { app, .. } => Some(format!("run `sockctl resume {app}`")),
         }
     }

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use sockgen::{App, Ready, SlotName};
+use sockgen::{App, Ready, Share, SlotName};
 
+use crate::canary::Canary;
 use crate::deploy::described;
 use crate::error::Error;
 use crate::lock;
@@ -14,19 +15,28 @@ use crate::systemd::Systemd;
 use crate::ungated::weaker;
 use crate::wish::{Asked, Wish, ready, wish};
 
-/// A plan has each step at most twice; more would be a circle.
-const STEPS_AT_MOST: usize = 2 * Step::ALL.len();
+/// A plan has each step at most twice, and two for each share of a canary; more would be a circle.
+const STEPS_AT_MOST: usize = 3 * Step::ALL.len();
+
+/// A step, and the canary's share that it is about.
+type Foreseen = (Step, Option<Share>);
 
 /// The steps from what is there to what is wanted when nothing fails, without [`Step::Record`].
 pub fn forecast(desired: &Desired, observed: Observed) -> Vec<Step> {
+    foresee(desired, observed).into_iter().map(|(step, _)| step).collect()
+}
+
+/// The same, each step with the canary's share that it is about.
+fn foresee(desired: &Desired, observed: Observed) -> Vec<Foreseen> {
     let mut world = observed;
     let mut steps = Vec::new();
     while let Next::Do(step) = next(desired, &world) {
         if steps.len() == STEPS_AT_MOST {
             break;
         }
+        let about = share(step, desired, &world);
         succeed(step, desired, &mut world);
-        steps.push(step);
+        steps.push((step, about));
     }
     steps
 }
@@ -42,16 +52,30 @@ fn succeed(step: Step, desired: &Desired, world: &mut Observed) {
         Step::Hold => slot(world, new).held = true,
         Step::Start => started(slot(world, new)),
         Step::Revive => started(slot(world, old)),
-        Step::Probe => world.verified = slot(world, new).invocation.clone(),
+        Step::Probe => {
+            world.verified = slot(world, new).invocation.clone();
+            world.trialed = None;
+        }
         Step::Commit => alias(world, Some(new)),
         Step::Return => alias(world, Some(old)),
         Step::Disable => alias(world, None),
         Step::Open => gate(slot(world, new), true),
         Step::Reopen => gate(slot(world, old), true),
         Step::Close => gate(slot(world, old), false),
+        Step::Shut => gate(slot(world, new), false),
+        Step::Canary => slot(world, new).gate = share(step, desired, world).map(Share::part),
+        Step::Trial => world.trialed = share(step, desired, world),
+        Step::Warm => slot(world, old).retires = true,
         Step::Watch => world.watched = true,
         Step::Record => {}
     }
+}
+
+/// The share that a step of the canary is about: the next one, or the present one.
+fn share(step: Step, desired: &Desired, world: &Observed) -> Option<Share> {
+    let canary = desired.canary.as_ref()?;
+    let at = canary.at(world.slots.get(&desired.into).and_then(|slot| slot.gate));
+    if step == Step::Canary { canary.after(at) } else { at }
 }
 
 fn slot<'a>(world: &'a mut Observed, name: &SlotName) -> &'a mut SlotState {
@@ -63,7 +87,7 @@ fn alias(world: &mut Observed, slot: Option<&SlotName>) {
 }
 
 fn stopped(slot: &mut SlotState) {
-    (slot.active, slot.gate) = (Active::Inactive, None);
+    (slot.active, slot.gate, slot.retires) = (Active::Inactive, None, false);
 }
 
 fn started(slot: &mut SlotState) {
@@ -81,10 +105,11 @@ fn gate(slot: &mut SlotState, open: bool) {
 }
 
 /// What a step does to this application, and how long it may take.
-fn explained(step: Step, app: &App, desired: &Desired) -> String {
+fn explained((step, about): Foreseen, app: &App, desired: &Desired) -> String {
     let new = &desired.into;
     let old = desired.from.as_ref().unwrap_or(new);
     let (swap, health) = (app.swap(), app.health());
+    let share = about.map_or("a share".into(), |share| share.to_string());
     match step {
         Step::Clear => format!("stop what is left in {new}"),
         Step::Link => format!("point {new} at {}", described(desired)),
@@ -101,9 +126,23 @@ fn explained(step: Step, app: &App, desired: &Desired) -> String {
         Step::Open => format!("{new} accepts"),
         Step::Close => format!("{old} accepts no more and stands by"),
         Step::Watch => format!("{new} must stay healthy for {} in service", human(swap.watch)),
+        Step::Canary => format!("{new} accepts {share} of the connections beside {old}"),
+        Step::Trial => {
+            let canary = desired.canary.as_ref();
+            let (hold, stays) = canary.map_or((swap.canary.hold, false), |c| (c.hold, c.stay));
+            let then = if stays { "; it stays there until `sockctl promote`" } else { "" };
+            format!("{new} must stay healthy with {share} of them for {}{then}", human(hold))
+        }
+        Step::Warm => {
+            format!("{old} stands by for {} and is stopped then", human(desired.keep_warm))
+        }
+        Step::Retire if app.slots().len() > 2 => {
+            format!("{old} begins to drain, at most {}; nobody waits for it", human(swap.drain))
+        }
         Step::Retire => format!("{old} drains, at most {}, and stops", human(swap.drain)),
         Step::Reopen => format!("{old} accepts again"),
         Step::Revive => format!("start {old} again"),
+        Step::Shut => format!("{new} accepts no more"),
         Step::Return => format!("point {} back at {old}", app.alias()),
         Step::Disable => format!("take {} away", app.alias()),
         Step::Withdraw => format!("stop {new}"),
@@ -128,10 +167,15 @@ fn starting(app: &App, desired: &Desired) -> String {
 ///
 /// # Errors
 /// The reasons for which the command itself would be refused.
-pub async fn plan(app: &App, asked: Asked, format: Format) -> Result<String, Error> {
+pub async fn plan(
+    app: &App,
+    asked: Asked,
+    canary: Option<Canary>,
+    format: Format,
+) -> Result<String, Error> {
     lock::look(&app.lock_path())?;
     let world = ready(app, &Systemd::connect().await?).await?;
-    let desired = match wish(app, &world, asked)? {
+    let desired = match wish(app, &world, asked, canary)? {
         Wish::Deploy(desired) => desired,
         Wish::Nothing(release) if format == Format::Json => {
             let outcome =
@@ -142,35 +186,43 @@ pub async fn plan(app: &App, asked: Asked, format: Format) -> Result<String, Err
             return Ok(format!("{}: nothing to do, release {release} is live\n", app.name()));
         }
     };
-    let steps = forecast(&desired, world.observed());
+    let steps = foresee(&desired, world.observed());
     Ok(match format {
         Format::Text => text(app, &desired, &steps),
         Format::Json => format!("{}\n", object(app, &desired, &steps)),
     })
 }
 
-fn text(app: &App, desired: &Desired, steps: &[Step]) -> String {
+fn text(app: &App, desired: &Desired, steps: &[Foreseen]) -> String {
     let from =
         desired.from.as_ref().map_or("nothing is live yet".into(), |s| format!("{s} is live"));
     let (name, command) = (app.name(), desired.command.name());
     let mut text =
         format!("{name}: {command} of {} into {}; {from}\n", described(desired), desired.into);
-    for step in steps.iter().chain([&Step::Record]) {
-        let _ = writeln!(text, "  {:<9} {}", step.name(), explained(*step, app, desired));
+    for foreseen in steps.iter().chain(last(desired, steps)) {
+        let what = explained(*foreseen, app, desired);
+        let _ = writeln!(text, "  {:<9} {what}", foreseen.0.name());
     }
     for sentence in weaker(app) {
         let _ = writeln!(text, "ungated: {sentence}");
     }
     let back = match &desired.from {
-        Some(old) => format!("whatever fails before {old} drains leads back to {old}"),
+        Some(old) => format!("whatever fails before {old} goes leads back to {old}"),
         None => "whatever fails leads back to nothing deployed".into(),
     };
     let _ = writeln!(text, "{back}; nothing was changed now");
     text
 }
 
-fn object(app: &App, desired: &Desired, steps: &[Step]) -> Value {
-    let step = |step: &Step| json!({"step": step.name(), "what": explained(*step, app, desired)});
+/// The last step, unless the canary waits for a person before it.
+fn last(desired: &Desired, steps: &[Foreseen]) -> Option<&'static Foreseen> {
+    let stays = desired.canary.as_ref().is_some_and(|canary| canary.stay)
+        && steps.last().is_some_and(|(step, _)| *step == Step::Trial);
+    (!stays).then_some(&(Step::Record, None))
+}
+
+fn object(app: &App, desired: &Desired, steps: &[Foreseen]) -> Value {
+    let step = |foreseen: &Foreseen| json!({"step": foreseen.0.name(), "what": explained(*foreseen, app, desired)});
     json!({
         "version": 1,
         "app": app.name().as_ref(),
@@ -180,6 +232,6 @@ fn object(app: &App, desired: &Desired, steps: &[Step]) -> Value {
         "weaker": weaker(app),
         "into": desired.into.as_ref(),
         "from": desired.from.as_ref().map(AsRef::as_ref),
-        "steps": steps.iter().chain([&Step::Record]).map(step).collect::<Vec<_>>(),
+        "steps": steps.iter().chain(last(desired, steps)).map(step).collect::<Vec<_>>(),
     })
 }

@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod asker;
+pub mod canary;
 pub mod cli;
 pub mod commands;
 pub mod deploy;
@@ -26,7 +27,9 @@ pub mod report;
 pub mod signals;
 pub mod sockets;
 pub mod status;
+pub mod stop;
 pub mod systemd;
+pub mod unfinished;
 pub mod ungated;
 pub mod watch;
 pub mod why;

@@ -1,11 +1,13 @@
 //! One deploy of an application at a time: flock(2), so that the lock dies with its holder.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use jiff::Timestamp;
+use rustix::fs::{major, minor};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{self, FileError};
@@ -101,6 +103,62 @@ pub fn take(path: &Path, command: &str) -> Result<Lock, LockError> {
     Ok(Lock { _file: file })
 }
 
+/// Waits until the lock is free and takes it. Blocks the thread.
+///
+/// # Errors
+/// When the file cannot be opened or locked.
+pub fn wait(path: &Path, command: &str) -> Result<Lock, LockError> {
+    loop {
+        match take(path, command) {
+            Err(LockError::Held { .. }) => File::open(path)
+                .and_then(|file| file.lock())
+                .map_err(FileError::of("wait for", path))?,
+            taken => return taken,
+        }
+    }
+}
+
+/// Sends a signal to the process that holds the lock, when that takes it for a wish and not for its end.
+///
+/// What the file says is not believed: the kernel says who holds the lock (proc_locks(5)), and which signals it catches
+/// (`SigCgt`, proc_pid_status(5)). The descriptor of the process stands for it before it is asked, so no other can take its place.
+///
+/// # Errors
+/// [`LockError::Held`] when the holder is not to be signalled; [`LockError::File`] when the kernel refuses.
+pub fn signal(path: &Path, holder: &Holder, signal: Signal) -> Result<(), LockError> {
+    let held = || LockError::Held { holder: Some(holder.clone()) };
+    let pid = i32::try_from(holder.pid).ok().and_then(Pid::from_raw).ok_or_else(held)?;
+    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return Err(held()) };
+    let file = std::fs::metadata(path).map_err(FileError::of("look at", path))?;
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let status = fs::read_to_string(format!("/proc/{}/status", holder.pid)).unwrap_or_default();
+    if !holds(&locks, holder.pid, &file) || !catches(&status, signal) {
+        return Err(held());
+    }
+    let refused =
+        |error: rustix::io::Errno| FileError::of("signal the holder of", path)(error.into());
+    pidfd_send_signal(process, signal).map_err(refused)?;
+    Ok(())
+}
+
+/// `1: FLOCK  ADVISORY  WRITE 712 00:19:1043 0 EOF`
+fn holds(locks: &str, pid: u32, file: &fs::Metadata) -> bool {
+    let (dev, inode) = (file.dev(), file.ino());
+    let id = format!("{:02x}:{:02x}:{inode}", major(dev), minor(dev));
+    let pid = pid.to_string();
+    locks.lines().any(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        matches!(words[..], [_, "FLOCK", _, "WRITE", by, at, ..] if by == pid && at == id)
+    })
+}
+
+/// `SigCgt:\t0000000000004a02`: bit n-1 stands for signal n.
+fn catches(status: &str, signal: Signal) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal.as_raw() - 1) & 1 == 1
+}
+
 /// Says who has the lock, without taking it.
 ///
 /// # Errors
@@ -140,6 +198,14 @@ mod tests {
             }
             other => panic!("the lock was given out twice: {other:?}"),
         }
+        // The kernel agrees on who holds it, and this process does not catch the signal.
+        let holder = Holder::this("sockctl deploy shop");
+        let (locks, file) =
+            (fs::read_to_string("/proc/locks").unwrap(), fs::metadata(&path).unwrap());
+        assert!(holds(&locks, holder.pid, &file) && !holds(&locks, holder.pid + 1, &file));
+        assert!(catches("SigCgt:\t0000000000000200", Signal::USR1));
+        assert!(!catches("SigCgt:\t0000000000000400", Signal::USR1));
+        assert!(matches!(signal(&path, &holder, Signal::USR1), Err(LockError::Held { .. })));
         drop(first);
         look(&path)?;
         take(&path, "sockctl resume shop").map(drop)

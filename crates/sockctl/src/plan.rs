@@ -7,10 +7,12 @@
 //! This module imports neither tokio nor zbus nor the file system.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sockgen::SlotName;
+use sockgen::{Share, SlotName};
 
+use crate::canary::Canary;
 use crate::release::ReleaseId;
 
 /// One run of a slot's service, as systemd names it: 32 hex digits, new at every start (systemd.exec(5), `$INVOCATION_ID`).
@@ -55,6 +57,15 @@ pub struct Desired {
     pub from: Option<SlotName>,
     /// The run that occupied `into` when the deploy began: it is not the one that this deploy starts.
     pub stale: Option<Invocation>,
+    /// The standby that a rollback takes as it is: it was live before, so users move to it before the alias does.
+    #[serde(default)]
+    pub warm: Option<Invocation>,
+    /// What the new release has to hold before it gets all connections.
+    #[serde(default)]
+    pub canary: Option<Canary>,
+    /// How long the old slot stands by in the end; 0 when it is stopped.
+    #[serde(default)]
+    pub keep_warm: Duration,
     /// Why the new slot was given up. Once set, the plan leads back to `from`.
     pub failed: Option<String>,
     /// When it was asked, seconds since the epoch.
@@ -103,11 +114,23 @@ pub struct SlotState {
     pub held: bool,
     /// The share of accepts it takes now, 0 to 1; `None` when its admin socket gives no answer.
     pub gate: Option<f64>,
+    /// Whether a timer stands that will stop this very run.
+    pub retires: bool,
 }
 
 impl SlotState {
     fn closed(&self) -> bool {
-        self.held && (self.gate.unwrap_or(0.0) == 0.0)
+        self.held && self.shut()
+    }
+
+    /// Whether it accepts nobody now; a slot that gives no answer cannot be said to accept.
+    fn shut(&self) -> bool {
+        self.gate.unwrap_or(0.0) == 0.0
+    }
+
+    /// Whether nobody is served by it, though it should be.
+    fn turned_away(&self) -> bool {
+        self.held || (self.active.serves() && self.gate == Some(0.0))
     }
 }
 
@@ -124,6 +147,8 @@ pub struct Observed {
     pub ungated: bool,
     /// The run that this controller has seen hold its health for the stable time.
     pub verified: Option<Invocation>,
+    /// The largest share of the connections at which this controller has watched the new slot for as long as asked.
+    pub trialed: Option<Share>,
     /// Whether this controller has watched the new slot after the swap for as long as asked.
     pub watched: bool,
 }
@@ -167,6 +192,10 @@ steps! {
     Start = "start",
     /// Ask the new slot for its health until it held for the stable time.
     Probe = "probe",
+    /// Open the new slot's gate to the canary's next share, beside the old slot.
+    Canary = "canary",
+    /// Watch the new slot while it has that share of the users' connections.
+    Trial = "trial",
     /// Stop the proven slot of a first deploy: systemd must not meet a new alias of a running service (see ARCHITECTURE.md).
     Rest = "rest",
     /// Re-point the alias to the new slot: the commit.
@@ -177,12 +206,16 @@ steps! {
     Close = "close",
     /// Watch the new slot under users' traffic.
     Watch = "watch",
+    /// Set the timer that stops the old slot later: it stays a warm standby.
+    Warm = "warm",
     /// Stop the old slot: it drains.
     Retire = "retire",
     /// Way back: open the old slot's gate.
     Reopen = "reopen",
     /// Way back: start the old slot, when it does not run any more.
     Revive = "revive",
+    /// Way back: close the new slot's gate.
+    Shut = "shut",
     /// Way back: re-point the alias to the old slot.
     Return = "return",
     /// Way back from a first deploy: take the alias away, connections wait again.
@@ -209,6 +242,8 @@ pub enum Outcome {
 pub enum Next {
     /// Do this, then observe and ask again.
     Do(Step),
+    /// The canary stays at this share until a person promotes or aborts it.
+    Stay(Share),
     /// Nothing is left but [`Step::Record`].
     Done(Outcome),
 }
@@ -226,6 +261,9 @@ pub enum Next {
 ///     into: "blue".parse()?,
 ///     from: None,
 ///     stale: None,
+///     warm: None,
+///     canary: None,
+///     keep_warm: std::time::Duration::ZERO,
 ///     failed: None,
 ///     since: 0,
 /// };
@@ -242,16 +280,41 @@ pub fn next(desired: &Desired, observed: &Observed) -> Next {
 fn forward(desired: &Desired, observed: &Observed) -> Next {
     if observed.alias_is(&desired.into) {
         swap(desired, observed)
+    } else if takes_standby(desired, observed) {
+        gates(desired, observed)
     } else {
         prove(desired, observed)
     }
 }
 
-/// Before the commit: users meet nothing of what happens here.
+/// Whether the standby that this rollback found is still there, in the same process, and has an alias to get.
+fn takes_standby(desired: &Desired, observed: &Observed) -> bool {
+    let new = observed.slot(&desired.into);
+    let same =
+        desired.warm.is_some() && new.invocation == desired.warm && new.active == Active::Active;
+    same && new.release == desired.release && observed.loaded.is_some()
+}
+
+/// A rollback to a warm standby: users move by the gates alone, and the alias, whose reload is slow, follows them.
+fn gates(desired: &Desired, observed: &Observed) -> Next {
+    let new = observed.slot(&desired.into);
+    let old = desired.from.as_ref().map(|slot| observed.slot(slot));
+    Next::Do(if new.closed() && new.invocation != observed.verified {
+        Step::Probe
+    } else if new.held || new.shut() {
+        Step::Open
+    } else if old.is_some_and(|old| old.active.runs() && !old.closed()) {
+        Step::Close
+    } else {
+        Step::Commit
+    })
+}
+
+/// Before the commit: users meet nothing of what happens here, but for the canary's share of them.
 fn prove(desired: &Desired, observed: &Observed) -> Next {
     let new = observed.slot(&desired.into);
     let old = desired.from.as_ref().map(|slot| observed.slot(slot));
-    if old.as_ref().is_some_and(|old| old.held || (old.active.serves() && old.gate == Some(0.0))) {
+    if old.is_some_and(|old| old.turned_away()) {
         // Somebody closed the live slot: it has to accept before anything happens to the other one.
         return Next::Do(Step::Reopen);
     }
@@ -262,7 +325,12 @@ fn prove(desired: &Desired, observed: &Observed) -> Next {
     }
     let wanted = desired.release.is_none() || new.release == desired.release;
     let fresh = new.active == Active::Active && new.invocation != desired.stale;
-    let unmet = observed.ungated || new.closed();
+    // Without an old slot beside it, a share of the connections would be all of them, late.
+    let canary = desired.canary.as_ref();
+    let canary = canary.filter(|_| desired.from.is_some() && !nameless && !observed.ungated);
+    // A slot gets a share only when proven, and loses it with its process: the file still says closed.
+    let share = canary.filter(|_| new.held).and_then(|canary| canary.at(new.gate));
+    let unmet = observed.ungated || new.closed() || share.is_some();
     Next::Do(if new.active.runs() && !(fresh && wanted && unmet) {
         // Whatever runs there is not what this deploy started, or it is no longer behind a closed gate.
         Step::Clear
@@ -272,13 +340,24 @@ fn prove(desired: &Desired, observed: &Observed) -> Next {
         Step::Hold
     } else if !new.active.runs() {
         Step::Start
-    } else if new.invocation != observed.verified {
+    } else if share.is_none() && new.invocation != observed.verified {
         Step::Probe
+    } else if let Some(next) = canary.and_then(|canary| trial(canary, share, observed)) {
+        return next;
     } else if nameless {
         Step::Rest
     } else {
         Step::Commit
     })
+}
+
+/// From share to share; `None` when the last one has been held.
+fn trial(canary: &Canary, at: Option<Share>, observed: &Observed) -> Option<Next> {
+    match at {
+        Some(share) if canary.is_on_trial(share, observed.trialed) => Some(Next::Do(Step::Trial)),
+        Some(share) if canary.stays_at(share) => Some(Next::Stay(share)),
+        _ => canary.after(at).map(|_| Next::Do(Step::Canary)),
+    }
 }
 
 /// After the commit: at every moment at least one of the two slots accepts.
@@ -288,20 +367,27 @@ fn swap(desired: &Desired, observed: &Observed) -> Next {
         return Next::Do(Step::Start);
     }
     // A slot that gives no answer is opened again: that fails when it is dead, before the old one is closed.
-    if new.held || new.gate.unwrap_or(0.0) == 0.0 {
+    if new.held || new.gate.is_none_or(|gate| gate < 1.0) {
         return Next::Do(Step::Open);
     }
-    let old = desired.from.as_ref().map(|slot| observed.slot(slot));
-    if !observed.ungated && old.as_ref().is_some_and(|old| old.active.runs() && !old.closed()) {
+    let old = desired.from.as_ref().map(|slot| observed.slot(slot)).unwrap_or_default();
+    if !observed.ungated && old.active.runs() && !old.closed() {
         return Next::Do(Step::Close);
     }
     if !observed.watched {
         return Next::Do(Step::Watch);
     }
-    if old.is_some_and(|old| old.active.runs()) {
-        return Next::Do(Step::Retire);
+    // With a slot to spare the next deploy need not wait for this one's drain, so nor does this one.
+    let gone =
+        !old.active.runs() || (old.active == Active::Deactivating && observed.slots.len() > 2);
+    let stays = !desired.keep_warm.is_zero() && !observed.ungated && old.active == Active::Active;
+    if stays && !old.retires {
+        Next::Do(Step::Warm)
+    } else if !stays && !gone {
+        Next::Do(Step::Retire)
+    } else {
+        Next::Done(Outcome::Live)
     }
-    Next::Done(Outcome::Live)
 }
 
 fn back(desired: &Desired, observed: &Observed, reason: &str) -> Next {
@@ -317,11 +403,14 @@ fn back(desired: &Desired, observed: &Observed, reason: &str) -> Next {
         };
     };
     let old = observed.slot(from);
-    if old.held || (old.active.serves() && old.gate == Some(0.0)) {
+    if old.turned_away() {
         Next::Do(Step::Reopen)
     } else if !old.active.serves() {
         // One that drains accepts nobody any more: it is started again as soon as it is gone.
         Next::Do(Step::Revive)
+    } else if !observed.ungated && new.active.serves() && !new.closed() {
+        // Users are out of its reach before the slow steps: the reload, and the drain.
+        Next::Do(Step::Shut)
     } else if observed.live.is_some() && !observed.alias_is(from) {
         // Without an alias the old slot served by somebody's hand: then there is none to give back.
         Next::Do(Step::Return)

@@ -1,10 +1,13 @@
 //! What a person or a program reads while a deploy goes on: a line for each step as it happens.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 /// How output is written.
@@ -16,17 +19,31 @@ pub enum Format {
     Json,
 }
 
+/// How often a wait is shown anew.
+const TICK: Duration = Duration::from_millis(500);
+
 /// Where the lines go, and the hook of `--pause-after`.
 #[derive(Debug)]
 pub struct Report {
     format: Format,
     pause_after: RefCell<Option<String>>,
+    /// The wait that is shown on a terminal now, rewritten as it goes on.
+    wait: Mutex<Option<Wait>>,
+}
+
+/// What is waited for.
+#[derive(Debug)]
+struct Wait {
+    step: String,
+    what: String,
+    began: Instant,
+    left: String,
 }
 
 impl Report {
     /// Writes to standard output in this format; stops the process after the named step, the first time.
     pub fn new(format: Format, pause_after: Option<String>) -> Self {
-        Self { format, pause_after: RefCell::new(pause_after) }
+        Self { format, pause_after: RefCell::new(pause_after), wait: Mutex::new(None) }
     }
 
     /// The format asked for.
@@ -45,10 +62,73 @@ impl Report {
     /// Says what is waited for, and until when, before the wait.
     pub fn waits(&self, step: &str, what: &dyn Display) {
         match self.format {
+            Format::Text if io::stdout().is_terminal() => {
+                let (began, left) = (Instant::now(), String::new());
+                *self.wait() =
+                    Some(Wait { step: step.into(), what: what.to_string(), began, left });
+                self.tick();
+            }
             Format::Text => line(&format!("  {step:<9}       …  {what}")),
             Format::Json => {
                 line(&json!({"event": "wait", "step": step, "detail": what.to_string()}));
             }
+        }
+    }
+
+    /// The same, with the end of the wait at the latest.
+    pub fn waits_for(&self, step: &str, what: &str, time: Duration) {
+        let end = Timestamp::now() + SignedDuration::try_from(time).unwrap_or_default();
+        match self.format {
+            Format::Text => {
+                let (length, until) = (human(time), end.strftime("%H:%M:%SZ"));
+                self.waits(step, &format!("{what}; {length} at most, until {until}"));
+            }
+            Format::Json => line(&json!({
+                "event": "wait", "step": step, "detail": what,
+                "at_most_ms": u64::try_from(time.as_millis()).unwrap_or(u64::MAX), "until": end,
+            })),
+        }
+    }
+
+    /// What a drain still waits for.
+    pub fn left(&self, step: &str, connections: u64, in_flight: u64) {
+        if let Some(wait) = &mut *self.wait() {
+            wait.left = format!("; {connections} connections, {in_flight} requests left");
+        }
+        if self.format == Format::Json {
+            line(&json!({
+                "event": "progress", "step": step, "connections": connections, "in_flight": in_flight,
+            }));
+        }
+        self.tick();
+    }
+
+    /// Rewrites the line of the present wait with the time that it has taken. Only ever on a terminal.
+    pub fn tick(&self) {
+        if let Some(Wait { step, what, began, left }) = &*self.wait() {
+            let (took, mut out) = (human(began.elapsed()), io::stdout().lock());
+            let _ = write!(out, "\r\x1b[K  {step:<9} {took:>9}  … {what}{left}")
+                .and_then(|()| out.flush());
+        }
+    }
+
+    /// Goes on with [`Report::tick`] for as long as it is asked.
+    pub async fn ticks(&self) -> Infallible {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            ticks.tick().await;
+            self.tick();
+        }
+    }
+
+    fn wait(&self) -> MutexGuard<'_, Option<Wait>> {
+        self.wait.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The wait is over: what comes now takes its line.
+    fn over(&self) {
+        if self.wait().take().is_some() {
+            let _ = write!(io::stdout().lock(), "\r\x1b[K");
         }
     }
 
@@ -63,6 +143,7 @@ impl Report {
     }
 
     fn step(&self, step: &str, took: Duration, detail: &str, ok: bool) {
+        self.over();
         match self.format {
             Format::Text => {
                 let mark = if ok { "" } else { "FAILED: " };
@@ -85,6 +166,7 @@ impl Report {
 
     /// The last line: how it ended.
     pub fn end(&self, text: &str, object: Value) {
+        self.over();
         match self.format {
             Format::Text => line(&text),
             Format::Json => line(&with(object, "event", json!("end"))),
@@ -104,7 +186,7 @@ fn line(text: &dyn Display) {
 }
 
 /// CLOCK_MONOTONIC in microseconds: comparable with what other processes of this boot measure.
-fn monotonic_us() -> i64 {
+pub(crate) fn monotonic_us() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec * 1_000_000 + now.tv_nsec / 1000
 }

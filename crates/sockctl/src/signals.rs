@@ -1,4 +1,4 @@
-//! Ctrl-C: once means give up and go back, twice means now.
+//! Ctrl-C: once means give up and go back, twice means now. SIGUSR1 promotes a canary, SIGUSR2 all the way.
 
 use std::io;
 
@@ -7,7 +7,11 @@ use tokio::sync::watch;
 
 /// Counts SIGINT and SIGTERM. SIGHUP is ignored: a lost terminal does not end a deploy.
 #[derive(Debug, Clone)]
-pub struct Interrupt(watch::Receiver<u32>);
+pub struct Interrupt {
+    count: watch::Receiver<u32>,
+    /// Promotions so far, and whether the last one was all the way.
+    promotions: watch::Receiver<(u32, bool)>,
+}
 
 impl Interrupt {
     /// Takes the signals over from their default action.
@@ -18,18 +22,23 @@ impl Interrupt {
         let (mut int, mut term) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let mut hangup = signal(SignalKind::hangup())?;
+        let (mut next, mut all) =
+            (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
         let (count, seen) = watch::channel(0);
+        let (promote, promotions) = watch::channel((0, false));
         tokio::spawn(async move {
             loop {
                 tokio::select! {
                     _ = int.recv() => count.send_modify(|n| *n += 1),
                     _ = term.recv() => count.send_modify(|n| *n += 1),
                     _ = hangup.recv() => {}
+                    _ = next.recv() => promote.send_modify(|(n, all)| (*n, *all) = (*n + 1, false)),
+                    _ = all.recv() => promote.send_modify(|(n, all)| (*n, *all) = (*n + 1, true)),
                     () = count.closed() => break,
                 }
             }
         });
-        Ok(Self(seen))
+        Ok(Self { count: seen, promotions })
     }
 
     /// Returns when a signal has come; at once when one came before.
@@ -42,8 +51,17 @@ impl Interrupt {
         self.reached(2).await;
     }
 
+    /// Returns when somebody promotes from now on, and whether all the way.
+    pub async fn promoted(&mut self) -> bool {
+        self.promotions.mark_unchanged();
+        match self.promotions.changed().await {
+            Ok(()) => self.promotions.borrow_and_update().1,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     async fn reached(&mut self, count: u32) {
-        if self.0.wait_for(|seen| *seen >= count).await.is_err() {
+        if self.count.wait_for(|seen| *seen >= count).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

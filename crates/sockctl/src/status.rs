@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sockgen::App;
 
 use crate::error::Error;
 use crate::history;
 use crate::plan::{Active, Desired};
-use crate::report::Format;
+use crate::report::{Format, monotonic_us};
 use crate::sockets::{Held, SocketError};
 use crate::systemd::Systemd;
 use crate::ungated::weaker;
@@ -43,31 +43,32 @@ impl Shown {
     /// When systemd gives no answer.
     pub async fn look(app: &App, systemd: &Systemd) -> Result<Self, Error> {
         let world = World::look(app, systemd).await?;
-        let mut since = Vec::new();
-        for slot in app.slots() {
-            since.push(systemd.active_since(app.slot_unit(slot).as_ref()).await?);
+        let mut times = Vec::new();
+        for slot in &world.slots {
+            let since = systemd.active_since(app.slot_unit(&slot.name).as_ref()).await?;
+            times.push(Times { since, warm_until: warm_until(app, systemd, slot).await? });
         }
         let held = Held::look(app);
         let unfinished = history::remembered(app)?;
-        let slots = world.slots.iter().zip(&since);
+        let slots = world.slots.iter().zip(&times);
         let json = json!({
             "version": 1,
             "app": app.name().as_ref(),
             "live": world.live.as_ref().map(AsRef::as_ref),
             "gated": app.gated(),
             "weaker": weaker(app),
-            "slots": slots.map(|(slot, since)| slot_json(slot, *since, &world)).collect::<Vec<_>>(),
+            "slots": slots.map(|(slot, times)| slot_json(slot, times, &world)).collect::<Vec<_>>(),
             "listeners": listeners_json(app, held.as_ref().ok()),
             "unfinished": &unfinished,
         });
-        Ok(Self { text: text(app, &world, &since, &held, unfinished), json })
+        Ok(Self { text: text(app, &world, &times, &held, unfinished), json })
     }
 }
 
 fn text(
     app: &App,
     world: &World,
-    since: &[u64],
+    times: &[Times],
     held: &Result<Held, SocketError>,
     unfinished: Option<Desired>,
 ) -> String {
@@ -77,8 +78,8 @@ fn text(
         None => "nothing is deployed yet".into(),
     };
     let _ = writeln!(text, "{}: {live}", app.name());
-    for (slot, since) in world.slots.iter().zip(since) {
-        let _ = writeln!(text, "  {}", slot_line(slot, *since, world));
+    for (slot, times) in world.slots.iter().zip(times) {
+        let _ = writeln!(text, "  {}", slot_line(slot, times, world));
     }
     for listener in app.listeners() {
         let (name, address) = (&listener.name, &listener.address);
@@ -97,13 +98,29 @@ fn text(
     if let Some(wish) = unfinished {
         let _ = writeln!(
             text,
-            "  {} into {} is not finished; unless one is running: `sockctl resume {}`",
+            "  {} into {} is not finished; unless one is running: `sockctl {} {}`",
             wish.command.name(),
             wish.into,
+            if wish.canary.is_some_and(|canary| canary.stay) { "promote|abort" } else { "resume" },
             app.name()
         );
     }
     text
+}
+
+/// When a slot began, and when it ends.
+struct Times {
+    /// Microseconds since the epoch; 0 when it never ran.
+    since: u64,
+    /// When the timer of a standby elapses.
+    warm_until: Option<Timestamp>,
+}
+
+async fn warm_until(app: &App, systemd: &Systemd, slot: &Slot) -> Result<Option<Timestamp>, Error> {
+    let Some(timer) = slot.retire_timer(app).filter(|_| slot.retires) else { return Ok(None) };
+    let elapses = i64::try_from(systemd.elapses(timer.as_ref()).await?).unwrap_or(i64::MAX);
+    let left = SignedDuration::from_micros(elapses.saturating_sub(monotonic_us()));
+    Ok(Timestamp::now().checked_add(left).ok().filter(|_| elapses > 0))
 }
 
 fn role(slot: &Slot, world: &World) -> &'static str {
@@ -111,18 +128,23 @@ fn role(slot: &Slot, world: &World) -> &'static str {
         (true, Active::Active) => "live",
         (true, _) => "live, not running",
         (false, Active::Inactive | Active::Failed) => "idle",
+        (false, Active::Deactivating) => "draining",
         (false, _) if slot.status.as_ref().is_some_and(|s| s.gate == 0.0) => "standby",
+        (false, _) if slot.held && slot.status.as_ref().is_some_and(|s| s.gate < 1.0) => "canary",
         (false, _) => "runs",
     }
 }
 
-fn slot_line(slot: &Slot, since: u64, world: &World) -> String {
+fn slot_line(slot: &Slot, times: &Times, world: &World) -> String {
     let release = slot.release.as_ref().map_or("-".into(), ToString::to_string);
     let mut line =
         format!("{:<8} {:<18} {release:<16}  {}", slot.name, role(slot, world), slot.unit.sub);
     if slot.unit.active == Active::Active {
-        if let Ok(since) = Timestamp::from_microsecond(since.try_into().unwrap_or(0)) {
+        if let Ok(since) = Timestamp::from_microsecond(times.since.try_into().unwrap_or(0)) {
             let _ = write!(line, " since {since:.0}");
+        }
+        if let Some(until) = times.warm_until {
+            let _ = write!(line, ", warm until {until:.0}");
         }
         match &slot.status {
             Some(status) => {
@@ -135,18 +157,22 @@ fn slot_line(slot: &Slot, since: u64, world: &World) -> String {
             None if !slot.gated => line.push_str(", ungated: it accepts"),
             None => line.push_str(", gives no answer on its admin socket"),
         }
+    } else if let Some(status) = &slot.status {
+        let (connections, requests) = (status.connections, status.in_flight);
+        let _ = write!(line, ", {connections} connections and {requests} requests left");
     }
     line
 }
 
-fn slot_json(slot: &Slot, since: u64, world: &World) -> Value {
+fn slot_json(slot: &Slot, times: &Times, world: &World) -> Value {
     json!({
         "slot": slot.name.as_ref(),
         "role": role(slot, world),
         "release": slot.release,
         "active": slot.unit.active,
         "sub": slot.unit.sub,
-        "since_us": since,
+        "since_us": times.since,
+        "warm_until": times.warm_until,
         "invocation": slot.unit.invocation,
         "starts_closed": slot.held,
         "status": slot.status,

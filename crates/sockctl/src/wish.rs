@@ -1,8 +1,11 @@
 //! From what was typed and what is there to a wish, or to the reason against it. Changes nothing.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use sockgen::{App, AppName, Exec};
 
+use crate::canary::Canary;
 use crate::deploy::described;
 use crate::error::Error;
 use crate::history;
@@ -29,7 +32,7 @@ pub enum Wish {
     /// The release is live already.
     Nothing(ReleaseId),
     /// A deploy.
-    Deploy(Desired),
+    Deploy(Box<Desired>),
 }
 
 /// The world, when a deploy may begin in it: no other one is unfinished, and PID 1 holds every socket.
@@ -39,14 +42,24 @@ pub enum Wish {
 pub async fn ready(app: &App, systemd: &Systemd) -> Result<World, Error> {
     let name = app.name();
     if let Some(unfinished) = history::remembered(app)? {
+        let hint = match &unfinished.canary {
+            Some(canary) if canary.stay && unfinished.failed.is_none() => {
+                format!(
+                    "its canary waits: `sockctl promote {name}` or `sockctl abort {name}` first"
+                )
+            }
+            _ => format!(
+                "run `sockctl resume {name}` first: it finishes or undoes it; `sockctl abort {name}` undoes it"
+            ),
+        };
         return Err(refused(
             format!(
-                "{} of {} into {} was interrupted",
+                "{} of {} into {} is not finished",
                 unfinished.command.name(),
                 described(&unfinished),
                 unfinished.into
             ),
-            format!("run `sockctl resume {name}` first: it finishes or undoes it"),
+            hint,
         ));
     }
     let world = World::look(app, systemd).await?;
@@ -77,7 +90,7 @@ pub async fn ready(app: &App, systemd: &Systemd) -> Result<World, Error> {
 ///
 /// # Errors
 /// [`Error::Refused`] when it cannot be done in this world.
-pub fn wish(app: &App, world: &World, asked: Asked) -> Result<Wish, Error> {
+pub fn wish(app: &App, world: &World, asked: Asked, canary: Option<Canary>) -> Result<Wish, Error> {
     let live = world.live_slot().ok_or_else(|| nothing_deployed(app.name()));
     let (command, release) = match asked {
         Asked::Deploy(release) => (Command::Deploy, Some(release)),
@@ -107,24 +120,49 @@ pub fn wish(app: &App, world: &World, asked: Asked) -> Result<Wish, Error> {
             format!("`sockctl deploy {} PATH` with one that has it", app.name()),
         ));
     }
-    let idle = world.idle_slot().ok_or_else(|| {
+    let back = command == Command::Rollback;
+    let next = world.next_slot(release.as_ref().filter(|_| back)).ok_or_else(|| {
         refused("there is no idle slot".into(), "the manifest needs two slots".into())
     })?;
+    let from = world.serving().map(|slot| slot.name.clone());
+    if canary.as_ref().is_some_and(|canary| canary.stay) && !app.gated() {
+        return Err(refused(
+            "without a gate a slot cannot be given a share of the connections".into(),
+            "deploy it without `--until`, or build the program on sockact".into(),
+        ));
+    }
+    if canary.as_ref().is_some_and(|canary| canary.stay) && from.is_none() {
+        return Err(refused(
+            "nothing is live, so there is nobody to give the other connections to".into(),
+            "the first deploy has no canary: leave `--until` out".into(),
+        ));
+    }
     // A warm standby that already runs the wanted release is taken as it is, but only for a rollback.
-    let stale = match command {
-        Command::Rollback => None,
-        _ => idle.unit.invocation.clone(),
+    let (stale, warm) = match &next.unit.invocation {
+        run if !back => (run.clone(), None),
+        run if next.is_standby() && proven(app, release.as_ref())? => (None, run.clone()),
+        _ => (None, None),
     };
-    Ok(Wish::Deploy(Desired {
+    Ok(Wish::Deploy(Box::new(Desired {
         version: 1,
         command,
         release,
-        into: idle.name.clone(),
-        from: world.serving().map(|slot| slot.name.clone()),
+        into: next.name.clone(),
+        from,
         stale,
+        warm,
+        canary,
+        // What was rolled back is not kept for its users.
+        keep_warm: if back { Duration::ZERO } else { app.swap().keep_warm },
         failed: None,
         since: Timestamp::now().as_second(),
-    }))
+    })))
+}
+
+/// Whether the release was live before.
+fn proven(app: &App, release: Option<&ReleaseId>) -> Result<bool, Error> {
+    let Some(release) = release else { return Ok(false) };
+    Ok(history::was_live(&history::read(app)?, release))
 }
 
 /// Refuses to put releases into an application that runs an installed program.

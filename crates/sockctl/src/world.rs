@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
-use sockgen::{App, SlotName};
+use sockgen::{App, SlotName, UnitName};
 
 use crate::admin::{Admin, Status};
 use crate::plan::{Active, Observed, SlotState};
@@ -29,21 +29,26 @@ pub struct Slot {
     pub gated: bool,
     /// Its own answer; `None` when it gives none.
     pub status: Option<Status>,
+    /// Whether a timer stands that will stop this very run.
+    pub retires: bool,
 }
 
 impl Slot {
     /// The share of accepts that it takes; `None` when that is not known. Without a gate it takes what it can while it runs.
     pub fn gate(&self) -> Option<f64> {
-        if self.gated {
-            return self.status.as_ref().map(|status| status.gate);
+        if self.unit.active != Active::Active {
+            // One that drains accepts nobody, whatever its gate says.
+            return None;
         }
-        (self.unit.active == Active::Active).then_some(1.0)
+        if self.gated { self.status.as_ref().map(|status| status.gate) } else { Some(1.0) }
     }
 
     async fn look(app: &App, name: &SlotName, unit: UnitState) -> Self {
         let gated = app.gated();
         let status = match unit.active {
-            Active::Active if gated => Admin::new(app.admin_path(name)).status().await.ok(),
+            Active::Active | Active::Deactivating if gated => {
+                Admin::new(app.admin_path(name)).status().await.ok()
+            }
             _ => None,
         };
         Self {
@@ -53,7 +58,20 @@ impl Slot {
             held: gated && app.env_path(name).exists(),
             gated,
             status,
+            retires: false,
         }
+    }
+
+    /// The timer that would stop this run; `None` when nothing runs.
+    pub fn retire_timer(&self, app: &App) -> Option<UnitName> {
+        let run = self.unit.invocation.as_ref().filter(|_| self.unit.active == Active::Active)?;
+        Some(app.name().retire_timer(&self.name, &run.0))
+    }
+
+    /// Whether it runs behind a closed gate.
+    pub fn is_standby(&self) -> bool {
+        let shut = self.status.as_ref().is_some_and(|status| status.gate == 0.0);
+        self.unit.active == Active::Active && self.held && shut
     }
 }
 
@@ -85,9 +103,10 @@ impl World {
         let target = units.pop().unwrap_or_default().active;
         let behind = units.pop().filter(|unit| unit.load == "loaded").map(|unit| unit.id);
         let slots = app.slots().iter().zip(units).map(|(name, unit)| Slot::look(app, name, unit));
-        let slots = join_all(slots).await;
+        let mut slots = join_all(slots).await;
         let alias = alias_on_disk(app);
         let live = alias.as_ref().and_then(|unit| slot_of(app, unit));
+        retirements(app, systemd, live.as_ref(), &mut slots).await?;
         Ok(Self {
             foreign_alias: alias.filter(|_| live.is_none()),
             live,
@@ -118,10 +137,20 @@ impl World {
         self.live_slot().or_else(|| self.slots.iter().find(accepts))
     }
 
-    /// The first slot that users do not meet: where the next release goes.
-    pub fn idle_slot(&self) -> Option<&Slot> {
+    /// Where the next release goes: a standby that has it already, else a slot that users do not meet and that is soonest free.
+    pub fn next_slot(&self, standby_of: Option<&ReleaseId>) -> Option<&Slot> {
         let serving = self.serving().map(|slot| &slot.name);
-        self.slots.iter().find(|slot| serving != Some(&slot.name))
+        let idle = || self.slots.iter().filter(|slot| serving != Some(&slot.name));
+        let has_it = |slot: &&Slot| {
+            standby_of.is_some() && slot.release.as_ref() == standby_of && slot.is_standby()
+        };
+        idle().find(has_it).or_else(|| {
+            idle().min_by_key(|slot| match slot.unit.active {
+                Active::Inactive | Active::Failed => 0,
+                Active::Activating | Active::Active => 1,
+                Active::Deactivating => 2,
+            })
+        })
     }
 
     /// What the plan needs of it.
@@ -133,6 +162,7 @@ impl World {
                 release: slot.release.clone(),
                 held: slot.held,
                 gate: slot.gate(),
+                retires: slot.retires,
             };
             (slot.name.clone(), state)
         });
@@ -144,6 +174,26 @@ impl World {
             ..Observed::default()
         }
     }
+}
+
+/// Finds the timers of the standbys.
+async fn retirements(
+    app: &App,
+    systemd: &Systemd,
+    live: Option<&SlotName>,
+    slots: &mut [Slot],
+) -> Result<(), SystemdError> {
+    let standbys = slots.iter_mut().filter(|slot| Some(&slot.name) != live);
+    let (standbys, timers): (Vec<_>, Vec<_>) =
+        standbys.filter_map(|slot| slot.retire_timer(app).map(|timer| (slot, timer))).unzip();
+    if timers.is_empty() {
+        return Ok(());
+    }
+    let stand = systemd.are_active(&timers.iter().map(AsRef::as_ref).collect::<Vec<_>>()).await?;
+    for (slot, stands) in standbys.into_iter().zip(stand) {
+        slot.retires = stands;
+    }
+    Ok(())
 }
 
 /// The slot that the alias on disk points to.

@@ -2,11 +2,14 @@
 //!
 //! The model is that of a slot, not of systemd: what systemd really does is tested under `tests/`.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
+use sockctl::canary::Canary;
 use sockctl::forecast::forecast;
 use sockctl::plan::{Active, Command, Desired, Invocation, Next, Observed, Outcome, Step, next};
 use sockctl::release::ReleaseId;
-use sockgen::SlotName;
+use sockgen::{Share, SlotName};
 
 fn slot(name: &str) -> SlotName {
     name.parse().expect("a valid slot name")
@@ -27,11 +30,18 @@ struct Model {
 
 impl Model {
     fn new(first: bool, warm: bool) -> Self {
+        Self::of(Case { first, left: warm, ..Case::default() })
+    }
+
+    fn of(case: Case) -> Self {
         let (blue, green) = (slot("blue"), slot("green"));
         let mut observed = Observed::default();
         observed.slots.insert(blue.clone(), Default::default());
         observed.slots.insert(green.clone(), Default::default());
-        let (into, from) = if first { (blue, None) } else { (green, Some(blue)) };
+        if case.spare {
+            observed.slots.insert(slot("amber"), Default::default());
+        }
+        let (into, from) = if case.first { (blue, None) } else { (green, Some(blue)) };
         let desired = Desired {
             version: 1,
             command: Command::Deploy,
@@ -39,6 +49,9 @@ impl Model {
             into,
             from,
             stale: None,
+            warm: None,
+            canary: case.canary.map(canary),
+            keep_warm: Duration::from_secs(u64::from(case.keep_warm)),
             failed: None,
             since: 0,
         };
@@ -48,13 +61,21 @@ impl Model {
             model.start(&from);
             model.alias(Some(&from));
         }
-        if warm {
+        if case.left || case.standby {
             // A standby of an earlier deploy is still up in the slot, with a release of its own.
             let into = model.desired.into.clone();
             let state = model.state(&into);
-            (state.release, state.held) = (Some(release(1)), true);
+            let digit = if case.standby { 2 } else { 1 };
+            (state.release, state.held) = (Some(release(digit)), true);
             model.start(&into);
-            model.desired.stale = model.state(&into).invocation.clone();
+            let run = model.state(&into).invocation.clone();
+            if case.standby {
+                // What a rollback finds: the wanted release, which was live before.
+                model.proven.push(release(2));
+                (model.desired.command, model.desired.warm) = (Command::Rollback, run);
+            } else {
+                model.desired.stale = run;
+            }
         }
         model
     }
@@ -75,13 +96,13 @@ impl Model {
         let run = Invocation(self.runs.to_string());
         let state = self.state(slot);
         state.active = Active::Active;
-        state.invocation = Some(run);
+        (state.invocation, state.retires) = (Some(run), false);
         state.gate = Some(if state.held { 0.0 } else { 1.0 });
     }
 
     fn stop(&mut self, slot: &SlotName) {
         let state = self.state(slot);
-        (state.active, state.gate) = (Active::Inactive, None);
+        (state.active, state.gate, state.retires) = (Active::Inactive, None, false);
     }
 
     fn gate(&mut self, slot: &SlotName, open: bool) {
@@ -106,6 +127,7 @@ impl Model {
             Step::Hold => self.gate(&new, false),
             Step::Start => self.start(&new),
             Step::Probe => {
+                self.observed.trialed = None;
                 self.observed.verified = self.state(&new).invocation.clone();
                 self.proven.push(release(2));
             }
@@ -113,6 +135,18 @@ impl Model {
             Step::Open => self.gate(&new, true),
             Step::Close => self.gate(&old(), false),
             Step::Watch => self.observed.watched = true,
+            Step::Canary => {
+                let at = self.share();
+                let next = self.desired.canary.as_ref().and_then(|canary| canary.after(at));
+                self.state(&new).gate = Some(next.expect("a next share").part());
+            }
+            Step::Trial => self.observed.trialed = self.share(),
+            Step::Warm => self.state(&old()).retires = true,
+            Step::Shut => self.gate(&new, false),
+            Step::Retire if self.observed.slots.len() > 2 => {
+                let state = self.state(&old());
+                (state.active, state.gate) = (Active::Deactivating, None);
+            }
             Step::Retire => self.stop(&old()),
             Step::Reopen => self.gate(&old(), true),
             Step::Revive => self.start(&old()),
@@ -120,6 +154,13 @@ impl Model {
             Step::Disable => self.alias(None),
             Step::Record => unreachable!("the plan leaves the record to the executor"),
         }
+    }
+
+    /// The canary's share.
+    fn share(&mut self) -> Option<Share> {
+        let into = self.desired.into.clone();
+        let gate = self.state(&into).gate;
+        self.desired.canary.as_ref().and_then(|canary| canary.at(gate))
     }
 
     fn accepting(&self) -> Vec<&ReleaseId> {
@@ -134,7 +175,8 @@ impl Model {
 
     /// A killed controller forgets what it has seen; all else stays.
     fn kill_controller(&mut self) {
-        (self.observed.verified, self.observed.watched) = (None, false);
+        (self.observed.verified, self.observed.trialed) = (None, None);
+        self.observed.watched = false;
     }
 
     fn check_promises(&self, step: Step) {
@@ -147,6 +189,14 @@ impl Model {
         }
         let served = self.desired.from.is_some();
         assert!(!served || !self.accepting().is_empty(), "after {step:?} nobody accepts");
+        if matches!(step, Step::Canary | Step::Trial) {
+            let old = self.desired.from.as_ref().map(|slot| &self.observed.slots[slot]);
+            assert_eq!(
+                old.and_then(|old| old.gate),
+                Some(1.0),
+                "nobody takes the other connections"
+            );
+        }
     }
 
     fn check_end(&self, outcome: &Outcome) {
@@ -157,9 +207,32 @@ impl Model {
         };
         assert_eq!(self.observed.live.as_ref(), live);
         for (name, slot) in &self.observed.slots {
-            assert_eq!(slot.active.runs(), live == Some(name), "{name} at the end of {outcome:?}");
+            let standby = slot.retires && slot.held && !self.desired.keep_warm.is_zero();
+            let drains = slot.active == Active::Deactivating && self.observed.slots.len() > 2;
+            let runs = slot.active.runs() && !standby && !drains;
+            assert_eq!(runs, live == Some(name), "{name} at the end of {outcome:?}");
         }
     }
+}
+
+/// Where a deploy begins, and what is asked of it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Case {
+    first: bool,
+    /// A run of an earlier deploy is left in the slot.
+    left: bool,
+    /// The same, and it is what a rollback wants.
+    standby: bool,
+    /// There is a third slot.
+    spare: bool,
+    keep_warm: bool,
+    /// With a canary, and whether it stays at each share.
+    canary: Option<bool>,
+}
+
+fn canary(stay: bool) -> Canary {
+    let shares = ["10%", "50%"].map(|share| share.parse().expect("a share")).into();
+    Canary { shares, hold: Duration::from_secs(1), promoted: None, stay }
 }
 
 /// What goes wrong, after so many steps.
@@ -173,11 +246,17 @@ enum Event {
 
 fn run(mut model: Model, events: &[(usize, Event)]) -> (Outcome, Vec<Step>) {
     let mut steps = Vec::new();
-    for at in 0..80 {
+    for at in 0..120 {
         let now: Vec<_> =
             events.iter().filter(|(n, _)| *n == at).map(|(_, event)| *event).collect();
         let step = match next(&model.desired, &model.observed) {
             Next::Do(step) => step,
+            Next::Stay(share) => {
+                // Somebody promotes it.
+                let canary = model.desired.canary.as_mut().expect("a canary");
+                canary.promote(share, false);
+                continue;
+            }
             Next::Done(outcome) => {
                 model.check_end(&outcome);
                 return (outcome, steps);
@@ -209,10 +288,22 @@ fn events() -> impl Strategy<Value = Vec<(usize, Event)>> {
     proptest::collection::vec((0_usize..24, event), 0..5)
 }
 
+fn cases() -> impl Strategy<Value = Case> {
+    let flags = (0..4_u8, any::<bool>(), any::<bool>(), any::<Option<bool>>());
+    flags.prop_map(|(begin, spare, keep_warm, canary)| Case {
+        first: begin == 1,
+        left: begin == 2,
+        standby: begin == 3,
+        spare,
+        keep_warm,
+        canary: canary.filter(|_| begin != 3),
+    })
+}
+
 proptest! {
     #[test]
-    fn users_are_served_whatever_happens(events in events(), first: bool, warm: bool) {
-        run(Model::new(first, warm && !first), &events);
+    fn users_are_served_whatever_happens(events in events(), case in cases()) {
+        run(Model::of(case), &events);
     }
 
     #[test]
@@ -229,6 +320,60 @@ fn a_deploy_is_these_steps() {
     assert_eq!(steps, [Link, Hold, Start, Probe, Commit, Open, Close, Watch, Retire]);
 }
 
+#[track_caller]
+fn check_steps(case: Case, expected: &[Step]) {
+    let (outcome, steps) = run(Model::of(case), &[]);
+    assert_eq!((outcome, &steps[..]), (Outcome::Live, expected));
+}
+
+#[test]
+fn a_rollback_to_a_warm_standby_moves_users_before_the_alias() {
+    use Step::*;
+    let case = Case { standby: true, ..Case::default() };
+    check_steps(case, &[Probe, Open, Close, Commit, Watch, Retire]);
+}
+
+#[test]
+fn a_canary_holds_each_share_before_the_commit() {
+    use Step::*;
+    let steps = [
+        Link, Hold, Start, Probe, Canary, Trial, Canary, Trial, Commit, Open, Close, Watch, Retire,
+    ];
+    for stay in [false, true] {
+        check_steps(Case { canary: Some(stay), ..Case::default() }, &steps);
+    }
+    // There is nobody to have the other connections.
+    let first = [Link, Hold, Start, Probe, Rest, Commit, Start, Open, Watch];
+    check_steps(Case { first: true, canary: Some(true), ..Case::default() }, &first);
+}
+
+#[test]
+fn a_killed_controller_finds_its_canary_and_holds_the_same_share_again() {
+    use Step::*;
+    let case = Case { canary: Some(false), ..Case::default() };
+    let (outcome, steps) = run(Model::of(case), &[(7, Event::ControllerKilled)]);
+    assert_eq!(outcome, Outcome::Live);
+    assert_eq!(steps[4..10], [Canary, Trial, Canary, Trial, Trial, Commit]);
+}
+
+#[test]
+fn a_sick_canary_loses_its_share_first() {
+    use Step::*;
+    let case = Case { canary: Some(false), ..Case::default() };
+    let (outcome, steps) = run(Model::of(case), &[(5, Event::StepFails)]);
+    assert!(matches!(outcome, Outcome::RolledBack(_)));
+    assert_eq!(steps[4..], [Canary, Trial, Shut, Withdraw]);
+}
+
+#[test]
+fn a_warm_standby_stays_and_a_spare_slot_drains_alone() {
+    use Step::*;
+    let common = [Link, Hold, Start, Probe, Commit, Open, Close, Watch];
+    let with = |last: Step| common.into_iter().chain([last]).collect::<Vec<_>>();
+    check_steps(Case { keep_warm: true, ..Case::default() }, &with(Warm));
+    check_steps(Case { spare: true, ..Case::default() }, &with(Retire));
+}
+
 #[test]
 fn without_gates_nothing_is_held_opened_or_closed() {
     use Step::*;
@@ -242,10 +387,18 @@ fn without_gates_nothing_is_held_opened_or_closed() {
 
 #[test]
 fn the_forecast_is_what_then_happens() {
-    for (first, warm) in [(false, false), (false, true), (true, false)] {
-        for at in 0..12 {
+    let some = Case::default();
+    for case in [
+        some,
+        Case { left: true, ..some },
+        Case { first: true, ..some },
+        Case { standby: true, ..some },
+        Case { keep_warm: true, ..some },
+        Case { canary: Some(false), ..some },
+    ] {
+        for at in 0..16 {
             // From the beginning, and from wherever a controller was killed.
-            let mut model = Model::new(first, warm);
+            let mut model = Model::of(case);
             for _ in 0..at {
                 if let Next::Do(step) = next(&model.desired, &model.observed) {
                     model.execute(step);
@@ -253,7 +406,7 @@ fn the_forecast_is_what_then_happens() {
             }
             model.kill_controller();
             let foreseen = forecast(&model.desired, model.observed.clone());
-            assert_eq!(run(model, &[]).1, foreseen, "after {at} steps");
+            assert_eq!(run(model, &[]).1, foreseen, "{case:?} after {at} steps");
         }
     }
 }
@@ -271,7 +424,7 @@ fn a_release_that_fails_in_service_gives_back_to_the_warm_slot() {
     use Step::*;
     let (outcome, steps) = run(Model::new(false, false), &[(7, Event::StepFails)]);
     assert!(matches!(outcome, Outcome::RolledBack(_)));
-    assert_eq!(steps[7..], [Watch, Reopen, Return, Withdraw]);
+    assert_eq!(steps[7..], [Watch, Reopen, Shut, Return, Withdraw]);
 }
 
 #[test]
@@ -306,13 +459,19 @@ fn every_step_is_met() {
             }
         }
     }
+    for case in [
+        Case { keep_warm: true, ..Case::default() },
+        Case { canary: Some(true), ..Case::default() },
+    ] {
+        met.extend(run(Model::of(case), &[]).1);
+    }
     // The old slot is only gone when it died for good while the new one was on trial.
     let mut dead = Model::new(false, false);
     dead.stop(&slot("blue"));
     dead.desired.failed = Some("as the test says".into());
     match next(&dead.desired, &dead.observed) {
         Next::Do(step) => met.push(step),
-        Next::Done(outcome) => panic!("{outcome:?} with no slot running"),
+        other => panic!("{other:?} with no slot running"),
     }
     let missing: Vec<_> = Step::ALL.iter().filter(|step| !met.contains(step)).collect();
     assert!(missing.is_empty(), "no test meets {missing:?}");

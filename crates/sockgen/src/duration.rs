@@ -32,6 +32,19 @@ impl Span {
     }
 }
 
+/// A duration as manifests have it: with its unit, at most 7 days.
+///
+/// # Errors
+/// What is wrong with it, in words.
+///
+/// ```
+/// assert_eq!(sockgen::duration("30s"), Ok(std::time::Duration::from_secs(30)));
+/// assert!(sockgen::duration("30").is_err());
+/// ```
+pub fn duration(text: &str) -> Result<Duration, String> {
+    Span::parse(text).map(|span| span.0)
+}
+
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;

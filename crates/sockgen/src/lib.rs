@@ -31,7 +31,7 @@ mod shown;
 mod validate;
 
 pub use address::{Address, AddressError};
-pub use duration::short_duration;
+pub use duration::{duration, short_duration};
 pub use error::ManifestError;
 pub use model::{App, Argv, Canary, Exec, Health, Listener, Probe, Ready, Swap, UnixAccess, below};
 pub use names::{AppName, ListenerName, NameError, SlotName, UnitName};

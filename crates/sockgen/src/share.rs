@@ -44,7 +44,7 @@ impl Share {
     #[must_use]
     pub fn of_gate(part: f64) -> Option<Self> {
         let millionths = (part * WHOLE).round();
-        (millionths >= 1.0 && millionths < WHOLE).then_some(Self(millionths as u32))
+        (1.0..WHOLE).contains(&millionths).then_some(Self(millionths as u32))
     }
 
     /// The part of the whole: 0.1 for a tenth.

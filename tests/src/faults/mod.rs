@@ -180,7 +180,9 @@ impl Case {
             Scene::First | Scene::FirstSick => return ("blue", "green"),
             // So that there is something to be left running.
             Scene::Leftover => drop(shop.deploy(&shop.release("older", None)).ok()),
-            Scene::Swap | Scene::Sick | Scene::SickAlone => {}
+            // Long enough for the steps, short enough to be waited for.
+            Scene::Kept => shop.install(&format!("{MANIFEST}keep_warm = \"1s\"\n")),
+            Scene::Swap | Scene::Canary | Scene::Sick | Scene::SickAlone => {}
         }
         shop.deploy(&shop.release(OLD, None)).ok();
         if shop.one_live_slot() == "blue" { ("green", "blue") } else { ("blue", "green") }
@@ -190,7 +192,7 @@ impl Case {
     fn reach(self, shop: &Shop, new: &str, old: &str) -> Paused {
         let scene = scene(self.step);
         let release = shop.release(NEW, scene.flaw());
-        let deploy = ["deploy", "shop", &release];
+        let deploy = [&["deploy", "shop", &release], scene.flags()].concat();
         match scene {
             Scene::Leftover => {
                 shop.sandbox.run(["systemctl", "start", &format!("shop-{new}.service")]).ok();
@@ -200,7 +202,7 @@ impl Case {
                 shop.sandbox.run(["systemctl", "stop", &format!("shop-{old}.service")]).ok();
                 return shop.paused_after(self.step.name(), &["resume", "shop"]);
             }
-            Scene::Swap | Scene::Sick | Scene::First | Scene::FirstSick => {}
+            _ => {}
         }
         shop.paused_after(self.step.name(), &deploy)
     }
@@ -236,6 +238,9 @@ impl Case {
             assert!(!has_old, "{self}: no live slot\n{words}");
             assert!(last == Some(1) || self.fault == Fault::Reboot, "{self}: {last:?}\n{words}");
             return None;
+        }
+        if scene(self.step) == Scene::Kept {
+            shop.await_retirement();
         }
         shop.one_live_slot();
         let live = shop.get();

@@ -9,6 +9,10 @@ pub(super) enum Scene {
     Swap,
     /// The same, and something was left running in the idle slot.
     Leftover,
+    /// The same, in steps by shares of the connections.
+    Canary,
+    /// The same, and the old release stands by for a while.
+    Kept,
     /// The new release sickens under users' traffic.
     Sick,
     /// It does, and somebody has stopped the old slot while it stood by.
@@ -46,8 +50,10 @@ pub(super) fn scene(step: Step) -> Scene {
         | Step::Watch
         | Step::Retire
         | Step::Record => Scene::Swap,
+        Step::Canary | Step::Trial => Scene::Canary,
+        Step::Warm => Scene::Kept,
         Step::Rest => Scene::First,
-        Step::Reopen | Step::Return | Step::Withdraw => Scene::Sick,
+        Step::Reopen | Step::Shut | Step::Return | Step::Withdraw => Scene::Sick,
         Step::Revive => Scene::SickAlone,
         Step::Disable => Scene::FirstSick,
     }
@@ -58,15 +64,18 @@ pub(super) fn new(step: Step) -> New {
         Step::Clear | Step::Link | Step::Hold | Step::Rest => New::Waits,
         Step::Start
         | Step::Probe
+        | Step::Canary
+        | Step::Trial
         | Step::Commit
         | Step::Open
         | Step::Close
         | Step::Watch
         | Step::Reopen
+        | Step::Shut
         | Step::Revive
         | Step::Return
         | Step::Disable => New::Runs,
-        Step::Retire | Step::Record => New::Serves,
+        Step::Warm | Step::Retire | Step::Record => New::Serves,
         Step::Withdraw => New::Gone,
     }
 }
@@ -77,10 +86,18 @@ impl Scene {
         !matches!(self, Self::First | Self::FirstSick)
     }
 
+    /// What is given to `deploy` beside the release.
+    pub(super) fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Canary => &["--canary", "10%,50%", "--hold", "200ms"],
+            _ => &[],
+        }
+    }
+
     /// What the new release does wrong by itself.
     pub(super) fn flaw(self) -> Option<&'static str> {
         match self {
-            Self::Swap | Self::Leftover | Self::First => None,
+            Self::Swap | Self::Leftover | Self::Canary | Self::Kept | Self::First => None,
             Self::Sick | Self::SickAlone => Some("sickens-after-requests=1"),
             Self::FirstSick => Some("sickens-after-requests=0"),
         }

@@ -42,7 +42,7 @@ impl Deploy<'_> {
         Timestamp::now().checked_sub(ago).unwrap_or_else(|_| Timestamp::now())
     }
 
-    fn run_of(&self, slot: &SlotName) -> Option<Invocation> {
+    pub(super) fn run_of(&self, slot: &SlotName) -> Option<Invocation> {
         self.observed.slots.get(slot).and_then(|state| state.invocation.clone())
     }
 
@@ -59,7 +59,7 @@ impl Deploy<'_> {
         let (held, within) = (human(stable), human(swap.deadline));
         let what =
             format!("{} of {slot} must stay healthy for {held}, within {within}", health.probe);
-        self.session.report.waits("probe", &what);
+        self.session.report.waits_for("probe", &what, swap.deadline);
         let hold = if self.session.app.gated() {
             Hold::without_a_miss(stable, health.failures)
         } else {
@@ -68,6 +68,8 @@ impl Deploy<'_> {
         };
         let healthy = self.healthy(slot, hold, swap.deadline).await?;
         self.observed.verified = self.run_of(slot);
+        // Another process than the one that held a share.
+        self.observed.trialed = None;
         self.session.account.waited(stable);
         Ok(format!("{} of {slot} was healthy {healthy} times", health.probe))
     }
@@ -77,7 +79,7 @@ impl Deploy<'_> {
         let meanwhile = if self.session.app.gated() { "stands by" } else { "accepts too" };
         let standby =
             self.desired.from.as_ref().map_or(String::new(), |old| format!("; {old} {meanwhile}"));
-        self.session.report.waits("watch", &format!("{slot} serves for {}{standby}", human(time)));
+        self.session.report.waits_for("watch", &format!("{slot} serves{standby}"), time);
         let health = self.session.app.health();
         let hold = Hold::watching(time, health.failures);
         let limit = time + health.failures * (health.interval + health.timeout);
@@ -88,8 +90,8 @@ impl Deploy<'_> {
     }
 
     /// Asks for the slot's health until it held. The slot's death is seen when it happens, not at the next question.
-    async fn healthy(
-        &mut self,
+    pub(super) async fn healthy(
+        &self,
         slot: &SlotName,
         mut hold: Hold,
         limit: Duration,

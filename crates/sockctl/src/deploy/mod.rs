@@ -1,12 +1,15 @@
 //! Carries a deploy out: observe, ask the plan, do the one step, and again. Decides nothing itself.
 
+mod canary;
 mod health;
 mod log;
+mod standby;
 mod steps;
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use sockgen::Share;
 
 use crate::commands::Session;
 use crate::error::Error;
@@ -24,6 +27,13 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// A plan has at most one step of each kind, twice when something died in between. More means that it turns in a circle.
 const STEPS_AT_MOST: usize = 3 * Step::ALL.len();
+
+/// Why nothing is left to do for this controller.
+enum End {
+    Done(Outcome),
+    /// The canary waits for a person.
+    Stays(Share),
+}
 
 /// Why a step failed.
 struct Fault {
@@ -70,8 +80,10 @@ impl<'a> Deploy<'a> {
         self.tell_begin();
         // A second signal means now: every step can be left in the middle, `resume` finds its way from there.
         let mut impatient = self.session.interrupt.clone();
+        let report = self.session.report;
         let result = tokio::select! {
             result = self.steps() => result,
+            never = report.ticks() => match never {},
             () = impatient.twice() => {
                 // Who asks twice does not want `resume` to go on with that release.
                 self.desired.failed.get_or_insert("interrupted".into());
@@ -80,11 +92,15 @@ impl<'a> Deploy<'a> {
             }
         };
         match result {
-            Ok(outcome) => {
+            Ok(End::Done(outcome)) => {
                 self.tell_end(&outcome);
                 // A pity, not a failed deploy: the next one writes it anew.
                 let _ = metrics::write(self.session.app, &self.session.systemd).await;
                 self.end(&outcome).await
+            }
+            Ok(End::Stays(share)) => {
+                self.stays(share);
+                Ok(())
             }
             Err(reason) => {
                 let took = usec(self.session.account.total());
@@ -99,7 +115,7 @@ impl<'a> Deploy<'a> {
         }
     }
 
-    async fn steps(&mut self) -> Result<Outcome, String> {
+    async fn steps(&mut self) -> Result<End, String> {
         self.before = Held::look(self.session.app).ok();
         for _ in 0..STEPS_AT_MOST {
             if !self.observe().await.map_err(|error| error.to_string())? {
@@ -109,13 +125,14 @@ impl<'a> Deploy<'a> {
             }
             match next(&self.desired, &self.observed) {
                 Next::Do(step) => self.step(step).await?,
+                Next::Stay(share) => return Ok(End::Stays(share)),
                 Next::Done(outcome) => {
                     let began = Instant::now();
                     let recorded = self.record(&outcome);
                     self.tell_step(Step::Record, began.elapsed(), recorded.as_ref());
                     let detail = recorded.map_err(|fault| fault.reason)?;
                     self.session.report.done(Step::Record.name(), began.elapsed(), &detail);
-                    return Ok(outcome);
+                    return Ok(End::Done(outcome));
                 }
             }
         }
@@ -125,8 +142,8 @@ impl<'a> Deploy<'a> {
     /// Looks at the world again, and says whether systemd still listens.
     async fn observe(&mut self) -> Result<bool, SystemdError> {
         let world = World::look(self.session.app, &self.session.systemd).await?;
-        let Observed { verified, watched, .. } = std::mem::take(&mut self.observed);
-        self.observed = Observed { verified, watched, ..world.observed() };
+        let Observed { verified, trialed, watched, .. } = std::mem::take(&mut self.observed);
+        self.observed = Observed { verified, trialed, watched, ..world.observed() };
         Ok(world.listening())
     }
 
@@ -153,6 +170,21 @@ impl<'a> Deploy<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The wish stays written down: `promote` and `abort` go on from it.
+    fn stays(&self, share: Share) {
+        let (app, into) = (self.session.app.name(), &self.desired.into);
+        let object = json!({
+            "app": app.as_ref(), "outcome": "canary", "release": self.desired.release,
+            "slot": into.as_ref(), "share": share, "took_ms": self.session.account.total().as_millis() as u64,
+        });
+        let text = format!(
+            "{app}: {} stays a canary in {into} with {share} of the connections; nobody watches it now\n\
+             `sockctl promote {app}` goes on, `sockctl abort {app}` withdraws it",
+            described(&self.desired)
+        );
+        self.session.report.end(&text, object);
     }
 
     async fn end(self, outcome: &Outcome) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! Each step of the plan, done.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use sockgen::{Ready, SlotName};
@@ -33,7 +34,11 @@ impl Deploy<'_> {
             Step::Reopen => self.reopen(&old).await,
             Step::Close => self.close(&old).await,
             Step::Watch => self.watch(&new).await,
-            Step::Retire => self.stop(&old, "drained and stopped").await,
+            Step::Canary => self.canary(&new, &old).await,
+            Step::Trial => self.trial(&new).await,
+            Step::Warm => self.warm(&old).await,
+            Step::Retire => self.retire(&old).await,
+            Step::Shut => self.close(&new).await,
             Step::Withdraw => self.withdraw(&new).await,
             Step::Disable => self.disable(&new).await,
             Step::Record => Ok(String::new()),
@@ -44,6 +49,7 @@ impl Deploy<'_> {
         if self.started.is_some() {
             return Err(self.death(slot, "after READY=1").await);
         }
+        self.disarm(slot).await?;
         self.stop(slot, "stopped what was left in it").await
     }
 
@@ -71,9 +77,8 @@ impl Deploy<'_> {
         if self.session.systemd.unit(target.as_ref()).await?.active != Active::Active {
             return Err(Fault::new(format!("{target} was stopped")));
         }
-        self.session
-            .report
-            .waits("start", &format!("waiting for {ready} of {slot}, at most {}", human(limit)));
+        let what = format!("waiting for {ready} of {slot}");
+        self.session.report.waits_for("start", &what, limit);
         let began = Instant::now();
         self.started = Some(began);
         let mut interrupt = self.session.interrupt.clone();
@@ -96,6 +101,7 @@ impl Deploy<'_> {
     async fn commit(&mut self, slot: &SlotName) -> Result<String, Fault> {
         let unit = self.session.app.slot_unit(slot);
         self.session.systemd.point_alias(unit.as_ref()).await?;
+        self.disarm(slot).await?;
         let held = Held::look(self.session.app)?;
         if let Some(before) = &self.before {
             held.same_as(before, self.session.app)?;
@@ -144,22 +150,50 @@ impl Deploy<'_> {
         self.session.app.swap().drain + GRACE
     }
 
+    /// Says again and again what the slot still waits for.
+    async fn left(&self, slot: &SlotName) -> Infallible {
+        let admin = Admin::new(self.session.app.admin_path(slot));
+        let mut looks = tokio::time::interval(Duration::from_secs(1));
+        // Most drains are over before there is anything to say.
+        looks.tick().await;
+        loop {
+            looks.tick().await;
+            if let Ok(status) = admin.status().await {
+                self.session.report.left("drain", status.connections, status.in_flight);
+            }
+        }
+    }
+
     async fn stop(&mut self, slot: &SlotName, done: &str) -> Result<String, Fault> {
         let unit = self.session.app.slot_unit(slot);
         let status = Admin::new(self.session.app.admin_path(slot)).status().await;
         if let Some(status) = status.ok().filter(|status| status.connections > 0) {
-            let drain = human(self.session.app.swap().drain);
             let left = status.connections;
-            self.session
-                .report
-                .waits("drain", &format!("{slot} has {left} connections open, at most {drain}"));
+            let what = format!("{slot} has {left} connections open");
+            self.session.report.waits_for("drain", &what, self.session.app.swap().drain);
         }
         let began = Instant::now();
-        let stopped = self.session.systemd.stop(unit.as_ref(), self.stop_limit()).await;
+        let stopped = tokio::select! {
+            stopped = self.session.systemd.stop(unit.as_ref(), self.stop_limit()) => stopped,
+            never = self.left(slot) => match never {},
+        };
         self.session.account.waited(began.elapsed());
         stopped?;
         self.session.systemd.reset_failed(unit.as_ref()).await?;
         Ok(format!("{slot} {done}"))
+    }
+
+    /// With a slot to spare nobody waits for the drain: systemd sees to its end.
+    async fn retire(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        self.disarm(slot).await?;
+        if self.session.app.slots().len() == 2 {
+            return self.stop(slot, "drained and stopped").await;
+        }
+        let status = Admin::new(self.session.app.admin_path(slot)).status().await;
+        let left = status.map_or(0, |status| status.connections);
+        self.session.systemd.begin_stop(self.session.app.slot_unit(slot).as_ref()).await?;
+        let drain = human(self.session.app.swap().drain);
+        Ok(format!("{slot} drains: {left} connections open, at most {drain}"))
     }
 
     /// Stopped, and held: started by hand, it must not meet users.

@@ -11,8 +11,8 @@ mod transient;
 
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
 use futures_util::future::{try_join, try_join_all, try_join3};
+use futures_util::{Stream, StreamExt};
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant};
 
 use crate::plan::{Active, Invocation};
@@ -72,6 +72,10 @@ macro_rules! patient {
 }
 use patient;
 
+/// Below the macro that it uses.
+mod timer;
+pub use timer::Later;
+
 impl Systemd {
     /// Connects to the system bus and asks to be told the end of jobs.
     ///
@@ -103,6 +107,15 @@ impl Systemd {
     /// When the job fails, or has not ended `within` the time given.
     pub async fn stop(&self, unit: &str, within: Duration) -> Result<(), SystemdError> {
         self.job_of("stop", unit, within, || self.manager.stop_unit(unit, "replace")).await
+    }
+
+    /// An item for each job of systemd's that ends.
+    ///
+    /// # Errors
+    /// When the match cannot be added.
+    pub async fn job_ends(&self) -> Result<impl Stream<Item = ()> + Unpin + use<>, SystemdError> {
+        let call = |source| SystemdError::Call { call: "JobRemoved", unit: String::new(), source };
+        Ok(self.manager.receive_job_removed().await.map_err(call)?.map(drop))
     }
 
     async fn job_of<F>(
@@ -196,6 +209,16 @@ impl Systemd {
         Ok(self.units(&[name]).await?.pop().unwrap_or_default())
     }
 
+    /// Whether each of these units is active; one that does not exist is not.
+    ///
+    /// # Errors
+    /// When systemd gives no answer.
+    pub async fn are_active(&self, names: &[&str]) -> Result<Vec<bool>, SystemdError> {
+        let list =
+            patient!("ListUnitsByNames", names.join(" "), self.manager.list_units_by_names(names))?;
+        Ok(list.iter().map(|row| active(&row.active) == Active::Active).collect())
+    }
+
     /// Since when the unit has been active, in microseconds since the epoch; 0 when it never was.
     ///
     /// # Errors
@@ -257,6 +280,14 @@ impl Systemd {
     /// When systemd refuses.
     pub async fn reload(&self) -> Result<(), SystemdError> {
         patient!("Reload", "", self.manager.reload())
+    }
+
+    /// Asks for the stop of a unit and does not wait for it.
+    ///
+    /// # Errors
+    /// When systemd refuses.
+    pub async fn begin_stop(&self, unit: &str) -> Result<(), SystemdError> {
+        patient!("StopUnit", unit, self.manager.stop_unit(unit, "replace")).map(drop)
     }
 
     /// Forgets that the unit failed.
