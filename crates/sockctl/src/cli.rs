@@ -16,14 +16,14 @@ use crate::error::Error;
 use crate::files::FileError;
 use crate::metrics::metrics;
 use crate::plan::{Invocation, Step};
-use crate::release::{ReleaseId, name_of_content};
+use crate::release::{Limits, ReleaseId, name_of_content};
 use crate::report::{Format, Report};
 use crate::status::status;
 use crate::stop::retire;
 use crate::systemd::Systemd;
 use crate::unfinished::{abort, promote};
 use crate::wish::{Asked, exec_in_release, refused};
-use crate::{forecast, listing, watch};
+use crate::{forecast, gc, listing, watch};
 
 /// Deploys without losing a request.
 ///
@@ -68,12 +68,12 @@ Examples:
 enum Verb {
     /// Put a new release into service
     ///
-    /// PATH is a directory, which is the release, or a single file, which becomes the manifest's `exec`. The same content is staged
-    /// once; a release that is live already is nothing to do.
+    /// PATH is a directory, which is the release, a tar archive of one (.tar, .tar.gz, .tar.zst), or a single file, which becomes the
+    /// manifest's `exec`. The same content is staged once; a release that is live already is nothing to do.
     Deploy {
         /// The application, as in its manifest
         app: String,
-        /// The release: a directory or a single executable
+        /// The release: a directory, a tar archive or a single executable
         path: PathBuf,
         #[command(flatten)]
         canary: CanaryArgs,
@@ -176,6 +176,17 @@ enum Verb {
     Metrics {
         /// The application, as in its manifest
         app: String,
+    },
+    /// Remove releases that are not kept, and what interrupted deploys left
+    ///
+    /// Every deploy does so at its end; this does it now. The live release, those of the slots, and the one that `rollback` goes back to
+    /// always stay.
+    Gc {
+        /// The application, as in its manifest
+        app: String,
+        /// Say what would be removed, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Show what the slots wrote to the journal
     ///
@@ -320,6 +331,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         | Verb::Plan { app, .. }
         | Verb::History { app, .. }
         | Verb::Releases { app }
+        | Verb::Gc { app, .. }
         | Verb::Metrics { app }
         | Verb::Logs { app, .. }
         | Verb::Status { app, .. } => app.parse::<AppName>()?,
@@ -361,7 +373,10 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             let app = load()?;
             let canary = canary.of(&app)?.filter(|_| rollback.is_none());
             let asked = match (path, rollback) {
-                (Some(path), _) => Asked::Deploy(name_of_content(&path, exec_in_release(&app)?)?),
+                (Some(path), _) => {
+                    let exec = exec_in_release(&app)?;
+                    Asked::Deploy(name_of_content(&path, exec, Limits::of(&app))?)
+                }
                 (None, Some(release)) => Asked::Rollback(parsed(release)?),
                 (None, None) => {
                     debug_assert!(restart, "clap asks for one of the three");
@@ -375,6 +390,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Verb::Metrics { .. } => {
             print(metrics(&load()?, &Systemd::connect().await?).await?.as_bytes())
         }
+        Verb::Gc { dry_run, .. } => print(gc::gc(&load()?, dry_run, &typed(), format)?.as_bytes()),
         Verb::Logs { slot, follow, .. } => {
             let slot = slot.map(|slot| slot.parse::<SlotName>()).transpose()?;
             Err(logs(&load()?, slot, follow, format))

@@ -17,7 +17,7 @@ use crate::history;
 use crate::journal::Journal;
 use crate::lock::{self, Lock};
 use crate::plan::Desired;
-use crate::release::{self, ReleaseId, StageError, Staged};
+use crate::release::{self, Limits, ReleaseId, StageError, Staged};
 use crate::report::{Account, Report};
 use crate::signals::Interrupt;
 use crate::systemd::Systemd;
@@ -76,10 +76,12 @@ impl<'a> Session<'a> {
         let began = Instant::now();
         let stop = Arc::new(AtomicBool::new(false));
         let (from, exec, releases) = (source.to_owned(), exec.to_owned(), self.app.releases_dir());
-        let seen = Arc::clone(&stop);
+        let (seen, limits) = (Arc::clone(&stop), Limits::of(self.app));
         let (done, copied) = oneshot::channel();
         // Not one of the runtime's threads: it would wait for a read that hangs before it ends.
-        std::thread::spawn(move || done.send(release::stage(&from, &exec, &releases, &seen)));
+        std::thread::spawn(move || {
+            done.send(release::stage(&from, &exec, &releases, limits, &seen))
+        });
         tokio::pin!(copied);
         let (mut interrupt, mut impatient) = (self.interrupt.clone(), self.interrupt.clone());
         let staged = tokio::select! {

@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod error;
 pub mod files;
 pub mod forecast;
+pub mod gc;
 pub mod history;
 pub mod journal;
 pub mod listing;

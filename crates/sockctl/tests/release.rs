@@ -5,7 +5,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use sockctl::release::{self, ReleaseId, StageError, Staged};
+use sockctl::release::{self, Limits, ReleaseId, StageError, Staged};
+
+const ROOM: Limits = Limits { bytes: 1 << 20, entries: 100 };
 
 struct Home {
     dir: tempfile::TempDir,
@@ -34,7 +36,7 @@ impl Home {
 
     fn stage(&self, source: &str) -> Result<Staged, StageError> {
         let (source, exec) = (self.path(source), Path::new("bin/shop"));
-        release::stage(&source, exec, &self.releases(), &AtomicBool::new(false))
+        release::stage(&source, exec, &self.releases(), ROOM, &AtomicBool::new(false))
     }
 
     fn names(&self) -> Vec<String> {
@@ -117,6 +119,23 @@ fn what_is_no_release_is_refused_and_leaves_nothing() {
     assert!(made.expect("mkfifo runs").success());
     check_refused(&home, "pipe", "is a pipe");
     check_refused(&home, "pipe/fifo", "is a pipe");
+
+    home.executable("round/bin/shop", "x");
+    symlink("b", home.path("round/a")).expect("symlink");
+    symlink("a", home.path("round/b")).expect("symlink");
+    check_refused(&home, "round", "leads back to itself");
+
+    home.executable("many/bin/shop", "x");
+    (0..100).for_each(|n| fs::write(home.path(&format!("many/{n}")), "").expect("write"));
+    check_refused(&home, "many", "has more than 100 files");
+
+    home.executable("large/bin/shop", &"x".repeat((1 << 20) + 1));
+    check_refused(&home, "large", "has more than 1048576 bytes");
+
+    fs::write(home.path("release.zip"), "PK\x03\x04").expect("write");
+    check_refused(&home, "release.zip", "is a zip archive, not a tar archive");
+    fs::write(home.path("release.tar.gz"), "").expect("write");
+    check_refused(&home, "release.tar.gz", "is empty, not a tar archive");
 }
 
 #[test]
@@ -124,7 +143,7 @@ fn a_copy_that_is_interrupted_leaves_nothing() {
     let home = Home::new();
     let built = home.executable("built", "x");
     let stop = AtomicBool::new(true);
-    let staged = release::stage(&built, Path::new("bin/shop"), &home.releases(), &stop);
+    let staged = release::stage(&built, Path::new("bin/shop"), &home.releases(), ROOM, &stop);
     assert!(matches!(staged, Err(StageError::Interrupted)), "{staged:?}");
     assert!(!home.releases().exists());
 }
@@ -164,7 +183,11 @@ fn a_link_is_replaced_and_prune_spares_the_linked() -> Result<(), StageError> {
     assert!(link.join("bin/shop").is_file(), "the link leads to the release");
 
     let newest = release::list(&home.releases())?[0].clone();
-    release::prune(&home.releases(), 1, &[ids[0].clone()])?;
+    let dry = release::prune(&home.releases(), 1, &[ids[0].clone()], true)?;
+    assert_eq!(home.names().len(), 4, "a dry run removes nothing");
+    let removed = release::prune(&home.releases(), 1, &[ids[0].clone()], false)?;
+    assert_eq!((&dry, removed.len()), (&removed, 2));
+    assert!(removed.iter().all(|one| one.bytes > 0), "{removed:?}");
     let mut left = release::list(&home.releases())?;
     left.sort();
     let mut expected = vec![ids[0].clone(), newest];

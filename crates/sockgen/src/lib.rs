@@ -28,6 +28,7 @@ mod quote;
 mod render;
 mod share;
 mod shown;
+mod size;
 mod validate;
 
 pub use address::{Address, AddressError};

@@ -13,6 +13,7 @@ use crate::model::Ready;
 use crate::names::{AppName, ListenerName, SlotName};
 use crate::share::Share;
 use crate::shown::{nearest, shown};
+use crate::size::Size;
 
 /// A whole manifest, each value well formed on its own.
 #[derive(Debug, serde::Deserialize)]
@@ -120,11 +121,13 @@ impl Default for Swap {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Release {
     pub(crate) keep: u32,
+    pub(crate) max_size: Size,
+    pub(crate) max_files: u64,
 }
 
 impl Default for Release {
     fn default() -> Self {
-        Self { keep: 5 }
+        Self { keep: 5, max_size: Size(4 << 30), max_files: 250_000 }
     }
 }
 
@@ -260,6 +263,9 @@ fn hint_for(message: &str, found: &str) -> Option<String> {
             "name" => Some("add name = \"shop\", the name of the application".into()),
             other => Some(format!("add {other}")),
         };
+    }
+    if message.contains("a size") {
+        return Some("write it as \"500MiB\" or \"4GiB\"".to_owned());
     }
     if message.contains("a duration") {
         let bare = found.trim_matches('"');

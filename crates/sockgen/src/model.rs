@@ -181,6 +181,8 @@ pub struct App {
     pub(crate) start_timeout: Duration,
     pub(crate) swap: Swap,
     pub(crate) keep: usize,
+    pub(crate) max_size: u64,
+    pub(crate) max_files: u64,
     pub(crate) textfile: Option<PathBuf>,
 }
 
@@ -310,6 +312,18 @@ impl App {
     #[must_use]
     pub fn swap(&self) -> &Swap {
         &self.swap
+    }
+
+    /// The most bytes that the files of a release may have.
+    #[must_use]
+    pub fn max_size(&self) -> u64 {
+        self.max_size
+    }
+
+    /// The most files, directories and links that a release may have.
+    #[must_use]
+    pub fn max_files(&self) -> u64 {
+        self.max_files
     }
 
     /// How many releases stay on the disk; linked ones stay in any case.

@@ -54,6 +54,8 @@ pub(crate) fn app(raw: Manifest) -> Checked<App> {
         start_timeout: positive("start.timeout", raw.start.timeout)?,
         swap: swap(&raw.swap)?,
         keep: keep(raw.release.keep)?,
+        max_size: raw.release.max_size.0,
+        max_files: raw.release.max_files,
         textfile: raw.metrics.textfile.map(textfile).transpose()?,
         name: raw.name,
         slots,

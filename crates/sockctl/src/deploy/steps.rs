@@ -8,6 +8,7 @@ use sockgen::{Ready, SlotName};
 use super::{Deploy, Fault, GRACE};
 use crate::admin::Admin;
 use crate::files;
+use crate::gc;
 use crate::history::{self, Entry};
 use crate::lock;
 use crate::plan::{Active, Outcome, Step};
@@ -210,9 +211,6 @@ impl Deploy<'_> {
     pub(super) fn record(&self, outcome: &Outcome) -> Result<String, Fault> {
         let app = self.session.app;
         let entry = Entry::new(&self.desired, outcome, lock::user());
-        let history = history::read(app).unwrap_or_default();
-        let mut needed: Vec<_> =
-            app.slots().iter().filter_map(|slot| linked(&app.slot_link(slot))).collect();
         // The release that a rollback would go back to stays, however many failed after it.
         let live = match outcome {
             Outcome::Live => Some(&self.desired.into),
@@ -220,8 +218,9 @@ impl Deploy<'_> {
             Outcome::Undone(_) => None,
         };
         let live = live.and_then(|slot| linked(&app.slot_link(slot)));
-        needed.extend(live.and_then(|live| history::previous(&history, &live)));
-        let pruned = release::prune(&app.releases_dir(), app.keep(), &needed);
+        let needed = gc::needed(app, live)?;
+        let pruned =
+            release::prune(&app.releases_dir(), app.keep(), &needed, false).map(|r| r.len());
         let appended = history::append(app, &entry);
         history::forget(app)?;
         let kept = match pruned {
