@@ -405,8 +405,9 @@ fn back(desired: &Desired, observed: &Observed, reason: &str) -> Next {
     let old = observed.slot(from);
     if old.turned_away() {
         Next::Do(Step::Reopen)
-    } else if !old.active.serves() {
-        // One that drains accepts nobody any more: it is started again as soon as it is gone.
+    } else if old.active != Active::Active {
+        // One that drains accepts nobody any more: it is started again as soon as it is gone. One that died waits for its restart
+        // no longer.
         Next::Do(Step::Revive)
     } else if !observed.ungated && new.active.serves() && !new.closed() {
         // Users are out of its reach before the slow steps: the reload, and the drain.

@@ -205,22 +205,34 @@ pub fn human(time: Duration) -> String {
     }
 }
 
-/// Where the time of a deploy went: what was waited for on the manifest's or the release's account, and the rest, which is ours.
+/// Where the time of a deploy went: what was waited for on the manifest's or the release's account, what systemd needed to read all
+/// its units again, which grows with the machine, and the rest, which is ours.
 #[derive(Debug)]
 pub struct Account {
     began: Instant,
     waited: Duration,
+    reloading: Duration,
 }
 
 impl Account {
     /// Starts to count.
     pub fn begin() -> Self {
-        Self { began: Instant::now(), waited: Duration::ZERO }
+        Self { began: Instant::now(), waited: Duration::ZERO, reloading: Duration::ZERO }
     }
 
     /// Time that the release's start, the stable time, the watch or the drain took.
     pub fn waited(&mut self, time: Duration) {
         self.waited += time;
+    }
+
+    /// Time that systemd took to move the alias and to read its units again.
+    pub fn reloaded(&mut self, time: Duration) {
+        self.reloading += time;
+    }
+
+    /// What systemd's part came to.
+    pub fn reloading(&self) -> Duration {
+        self.reloading
     }
 
     /// All of it.
@@ -230,7 +242,7 @@ impl Account {
 
     /// What sockctl itself needed.
     pub fn own(&self) -> Duration {
-        self.total().saturating_sub(self.waited)
+        self.total().saturating_sub(self.waited + self.reloading)
     }
 }
 

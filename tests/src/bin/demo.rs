@@ -22,6 +22,7 @@ const HALF: Duration = Duration::from_secs(3);
 #[derive(Default)]
 struct Cost {
     own_ms: Vec<f64>,
+    reload_ms: Vec<f64>,
     peak_kib: u64,
 }
 
@@ -32,6 +33,7 @@ impl Cost {
             panic!("sockctl gave no account:\n{deploy}");
         };
         self.own_ms.push(end["own_ms"].as_f64().expect("own_ms"));
+        self.reload_ms.push(end["reload_ms"].as_f64().expect("reload_ms"));
         self.peak_kib =
             self.peak_kib.max(end["peak_memory_kib"].as_u64().expect("peak_memory_kib"));
     }
@@ -53,8 +55,10 @@ fn main() -> ExitCode {
     let own = cost.own_ms.iter().copied().fold(0.0, f64::max);
     let peak = cost.peak_kib as f64 / 1024.0;
     println!(
-        "sockctl's own share of a deploy: median {:.0} ms, at most {own:.0} ms; its peak memory {peak:.1} MiB",
-        median(&mut cost.own_ms)
+        "sockctl's own share of a deploy: median {:.0} ms, at most {own:.0} ms, and systemd's reload, median {:.0} ms; \
+         sockctl's peak memory {peak:.1} MiB",
+        median(&mut cost.own_ms),
+        median(&mut cost.reload_ms)
     );
     let lost: u64 = rows.iter().map(|(_, report)| report.errors.total()).sum();
     println!(

@@ -1,20 +1,27 @@
-//! Every fault at every step, or a sample of them: `faults [COUNT [SEED]]`. Prints a line for each case and a table at the end.
+//! Every fault at every step, or a sample of them, or those of one fault: `faults [COUNT [SEED] | FAULT]`. Prints a line for each
+//! case and a table at the end.
 
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use e2e::binaries;
 use e2e::faults::{Case, Fault, Row, cases, sample};
 use sockctl::plan::Step;
 
 fn main() -> Result<ExitCode> {
-    let mut args = std::env::args().skip(1).map(|arg| arg.parse().context(arg));
-    let cases = match (args.next().transpose()?, args.next().transpose()?) {
-        (None, _) => cases(),
-        (Some(count), seed) => sample(seed.unwrap_or(0), usize::try_from(count)?),
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let cases = match args[..] {
+        [] => cases(),
+        [one] if Fault::ALL.iter().any(|fault| fault.to_string() == one) => {
+            cases().into_iter().filter(|case| case.fault.to_string() == one).collect()
+        }
+        [count] => sample(0, count.parse().context("COUNT")?),
+        [count, seed] => sample(seed.parse().context("SEED")?, count.parse().context("COUNT")?),
+        _ => bail!("usage: faults [COUNT [SEED] | FAULT]"),
     };
     binaries::get();
     let began = Instant::now();

@@ -190,18 +190,21 @@ impl<'a> Deploy<'a> {
     async fn end(self, outcome: &Outcome) -> Result<(), Error> {
         let app = self.session.app.name();
         let what = described(&self.desired);
-        let (total, own, peak) =
-            (self.session.account.total(), self.session.account.own(), peak_memory_kib());
+        let account = &self.session.account;
+        let (total, own, reload) = (account.total(), account.own(), account.reloading());
+        let peak = peak_memory_kib();
         let object = |word: &str| {
             json!({
                 "app": app.as_ref(), "outcome": word, "release": self.desired.release, "slot": self.desired.into.as_ref(),
                 "reason": self.desired.failed, "took_ms": total.as_millis() as u64,
-                "own_ms": own.as_secs_f64() * 1e3, "peak_memory_kib": peak,
+                "own_ms": own.as_secs_f64() * 1e3, "reload_ms": reload.as_secs_f64() * 1e3,
+                "peak_memory_kib": peak,
             })
         };
         let cost = format!(
-            "{}; sockctl's own share {}, its peak memory {:.1} MiB",
+            "{}; systemd's reload {}, sockctl's own share {}, its peak memory {:.1} MiB",
             human(total),
+            human(reload),
             human(own),
             peak as f64 / 1024.0
         );

@@ -101,7 +101,9 @@ impl Deploy<'_> {
 
     async fn commit(&mut self, slot: &SlotName) -> Result<String, Fault> {
         let unit = self.session.app.slot_unit(slot);
+        let began = Instant::now();
         self.session.systemd.point_alias(unit.as_ref()).await?;
+        self.session.account.reloaded(began.elapsed());
         self.disarm(slot).await?;
         let held = Held::look(self.session.app)?;
         if let Some(before) = &self.before {
@@ -116,7 +118,9 @@ impl Deploy<'_> {
     }
 
     async fn disable(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        let began = Instant::now();
         self.session.systemd.drop_alias(self.session.app.slot_unit(slot).as_ref()).await?;
+        self.session.account.reloaded(began.elapsed());
         Ok(format!("{} is gone; connections wait", self.session.app.alias()))
     }
 
