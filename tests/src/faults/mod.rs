@@ -239,14 +239,10 @@ impl Case {
             assert!(last == Some(1) || self.fault == Fault::Reboot, "{self}: {last:?}\n{words}");
             return None;
         }
-<<<<<<< HEAD
         if scene(self.step) == Scene::Kept {
             shop.await_retirement();
         }
-        shop.one_live_slot();
-=======
         // Its answer first: a process that was killed is started again after RestartSec=.
->>>>>>> 856d749 (An old slot that died on the way back is started at once, and the exit status says that it serves; systemd's reload is told apart; a crowd of units)
         let live = shop.get();
         shop.one_live_slot();
         match (exit, last) {
