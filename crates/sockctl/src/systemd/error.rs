@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zbus::DBusError;
+
 /// Why systemd did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemdError {
@@ -53,16 +55,18 @@ impl SystemdError {
     }
 }
 
-pub(super) fn error_name(error: &zbus::Error) -> Option<&str> {
+/// The D-Bus name of an error reply. zbus gives those of the bus itself a type of their own.
+pub(super) fn error_name(error: &zbus::Error) -> Option<String> {
     match error {
-        zbus::Error::MethodError(name, _, _) => Some(name.as_str()),
+        zbus::Error::MethodError(name, _, _) => Some(name.to_string()),
+        zbus::Error::FDO(error) => Some(DBusError::name(&**error).to_string()),
         _ => None,
     }
 }
 
 fn denied(error: &zbus::Error) -> bool {
     matches!(
-        error_name(error),
+        error_name(error).as_deref(),
         Some(
             "org.freedesktop.DBus.Error.AccessDenied"
                 | "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
@@ -73,7 +77,7 @@ fn denied(error: &zbus::Error) -> bool {
 /// PID 1 is away from the bus: it re-executes itself.
 pub(super) fn away(error: &zbus::Error) -> bool {
     matches!(
-        error_name(error),
+        error_name(error).as_deref(),
         Some(
             "org.freedesktop.DBus.Error.NoReply"
                 | "org.freedesktop.DBus.Error.ServiceUnknown"
@@ -82,4 +86,18 @@ pub(super) fn away(error: &zbus::Error) -> bool {
                 | "org.freedesktop.DBus.Error.TimedOut"
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_bus_have_their_names() {
+        let reply = |error: zbus::fdo::Error| zbus::Error::FDO(Box::new(error));
+        assert!(away(&reply(zbus::fdo::Error::NameHasNoOwner("systemd1".into()))));
+        assert!(away(&reply(zbus::fdo::Error::NoReply("reexec".into()))));
+        assert!(denied(&reply(zbus::fdo::Error::AccessDenied("no".into()))));
+        assert!(!away(&zbus::Error::IncorrectType));
+    }
 }
