@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use sockgen::{App, AppName, Share, SlotName, duration};
+use sockgen::{App, AppName, Place, Share, SlotName, duration};
 
 use crate::canary::Canary;
 use crate::commands::Session;
@@ -39,6 +39,10 @@ pub struct Cli {
     /// Write one JSON object in each line instead of text
     #[arg(long, global = true)]
     json: bool,
+
+    /// Your own systemd's applications, installed with `sockgen install --user`
+    #[arg(long, global = true)]
+    user: bool,
 
     /// Run a deploy, restart, rollback or resume as a unit of systemd's, which outlives this terminal, and follow it
     #[arg(long, global = true)]
@@ -319,7 +323,9 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             return Ok(());
         }
         Verb::Man => return print(&manual()),
-        Verb::Doctor { app, fix } => return examine(app.as_deref(), *fix, format).await,
+        Verb::Doctor { app, fix } => {
+            return examine(&Place::asked(cli.user)?, app.as_deref(), *fix, format).await;
+        }
         Verb::Deploy { app, .. }
         | Verb::Restart { app, .. }
         | Verb::Promote { app, .. }
@@ -337,7 +343,8 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         | Verb::Status { app, .. } => app.parse::<AppName>()?,
     };
     let parsed = |text: Option<String>| text.map(|text| text.parse::<ReleaseId>()).transpose();
-    let load = || App::load(Path::new("/"), &app);
+    let place = Place::asked(cli.user)?;
+    let load = || App::load(Path::new("/"), &place, &app);
     if cli.detach {
         let verb = cli.command.detachable().ok_or_else(|| {
             let hint =
@@ -388,7 +395,8 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Verb::History { lines, .. } => print(listing::history(&load()?, lines, format)?.as_bytes()),
         Verb::Releases { .. } => print(listing::releases(&load()?, format)?.as_bytes()),
         Verb::Metrics { .. } => {
-            print(metrics(&load()?, &Systemd::connect().await?).await?.as_bytes())
+            let app = load()?;
+            print(metrics(&app, &Systemd::connect(app.place()).await?).await?.as_bytes())
         }
         Verb::Gc { dry_run, .. } => print(gc::gc(&load()?, dry_run, &typed(), format)?.as_bytes()),
         Verb::Logs { slot, follow, .. } => {
@@ -401,15 +409,15 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
     }
 }
 
-async fn examine(app: Option<&str>, fix: bool, format: Format) -> Result<(), Error> {
+async fn examine(place: &Place, app: Option<&str>, fix: bool, format: Format) -> Result<(), Error> {
     let root = Path::new("/");
     let names = match app {
         Some(app) => vec![app.parse::<AppName>()?],
-        None => App::installed(root)?,
+        None => App::installed(root, place)?,
     };
     let mut count = 0;
     for name in names {
-        let visit = doctor(&App::load(root, &name)?, fix, &typed()).await?;
+        let visit = doctor(&App::load(root, place, &name)?, fix, &typed()).await?;
         print(visit.shown(format).as_bytes())?;
         count += visit.findings();
     }
@@ -427,7 +435,8 @@ fn logs(app: &App, slot: Option<SlotName>, follow: bool, format: Format) -> Erro
         );
     }
     let mut journalctl = std::process::Command::new("journalctl");
-    journalctl.args(slots.iter().map(|slot| format!("--unit={}", app.slot_unit(slot))));
+    let unit = if app.place().is_user() { "--user-unit" } else { "--unit" };
+    journalctl.args(slots.iter().map(|slot| format!("{unit}={}", app.slot_unit(slot))));
     if follow {
         journalctl.arg("--follow");
     }

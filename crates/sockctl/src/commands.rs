@@ -45,7 +45,7 @@ impl<'a> Session<'a> {
         let account = Account::begin();
         // A deploy takes milliseconds of work and should not queue behind the load that it is there for. Refused to plain users.
         let _ = rustix::process::nice(-10);
-        let systemd = Systemd::connect().await?;
+        let systemd = Systemd::connect(app.place()).await?;
         // Before the lock: whoever reads its holder's name may send a signal.
         let interrupt = Interrupt::listen().map_err(|source| FileError {
             doing: "listen for signals in",
@@ -148,7 +148,10 @@ impl<'a> Session<'a> {
         if !World::look(self.app, &self.systemd).await?.listening() {
             return Err(refused(
                 format!("{target} was stopped meanwhile, so nobody listens"),
-                format!("run `systemctl start {target}`, then this again"),
+                format!(
+                    "run `{} start {target}`, then this again",
+                    self.app.place().typed("systemctl")
+                ),
             ));
         }
         self.run(desired).await

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use serde_json::Value;
-use sockgen::App;
+use sockgen::{App, Scope};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -19,6 +19,7 @@ use crate::files::FileError;
 use crate::journal::Journal;
 use crate::plan::Active;
 use crate::systemd::{Systemd, Transient};
+use crate::why::unit_field;
 
 /// Set in the transient unit: errors are written with the journal's level.
 pub const DETACHED: &str = "SOCKACT_DETACHED";
@@ -30,14 +31,26 @@ const LAST_LINES: Duration = Duration::from_secs(3);
 /// # Errors
 /// [`Error::Detached`] with the exit status that the command had; or systemd's refusal.
 pub async fn detach(app: &App, verb: &str) -> Result<(), Error> {
-    let systemd = Systemd::connect().await?;
+    let systemd = Systemd::connect(app.place()).await?;
     let program =
         std::env::current_exe().map_err(FileError::of("find", "/proc/self/exe".as_ref()))?;
     let here = std::env::current_dir().map_err(FileError::of("find", ".".as_ref()))?;
     let now = jiff::Timestamp::now().as_microsecond();
     let unit = format!("sockact-{verb}-{}-{now}.service", app.name());
     let mut environment = vec![format!("{DETACHED}=1")];
-    let kept = ["PATH", "SUDO_USER", "LANG", "TZ"];
+    let kept: &[&str] = match app.place().scope() {
+        Scope::System => &["PATH", "SUDO_USER", "LANG", "TZ"],
+        Scope::User => &[
+            "PATH",
+            "LANG",
+            "TZ",
+            "HOME",
+            "XDG_CONFIG_HOME",
+            "XDG_STATE_HOME",
+            "XDG_RUNTIME_DIR",
+            "DBUS_SESSION_BUS_ADDRESS",
+        ],
+    };
     environment
         .extend(kept.iter().filter_map(|key| Some(format!("{key}={}", std::env::var(key).ok()?))));
     let transient = Transient {
@@ -50,15 +63,19 @@ pub async fn detach(app: &App, verb: &str) -> Result<(), Error> {
         environment,
     };
     let mut changes = systemd.changes(&unit).await?;
-    let mut lines = follow(&unit)?;
+    let mut lines = follow(app, &unit)?;
     systemd.start_transient(&transient).await?;
     eprintln!(
-        "{unit} goes on whatever becomes of this terminal\n  follow it again: journalctl --follow --unit {unit}\n  give it up:      systemctl kill --signal=INT {unit}"
+        "{unit} goes on whatever becomes of this terminal\n  follow it again: journalctl --follow {}={unit}\n  give it up:      {} kill --signal=INT {unit}",
+        unit_field(app.place()),
+        app.place().typed("systemctl")
     );
     let mut out = Out(BufReader::new(lines.stdout.take().expect("stdout is piped")));
+    let mut readable = true;
     loop {
         tokio::select! {
-            line = out.line() => if !line { break },
+            // Who may not read the journal waits for the end without its lines.
+            line = out.line(), if readable => readable = line,
             _ = changes.next() => {
                 let state = systemd.unit(&unit).await?;
                 if matches!(state.active, Active::Inactive | Active::Failed) && !state.job {
@@ -67,7 +84,9 @@ pub async fn detach(app: &App, verb: &str) -> Result<(), Error> {
             }
         }
     }
-    out.to_the_end(app, &unit).await;
+    if readable {
+        out.to_the_end(app, &unit).await;
+    }
     let ending = systemd.ending(&unit).await?;
     match (ending.code, ending.status) {
         (1, 0) => Ok(()),
@@ -80,10 +99,10 @@ pub async fn detach(app: &App, verb: &str) -> Result<(), Error> {
 }
 
 /// journalctl(1), for what the unit writes from now on, and for [`Out::to_the_end`]'s mark.
-fn follow(unit: &str) -> Result<Child, Error> {
+fn follow(app: &App, unit: &str) -> Result<Child, Error> {
     let mut journalctl = Command::new("journalctl");
     journalctl.args(["--follow", "--lines=all", "--since=now", "--output=json", "--quiet"]);
-    journalctl.arg(format!("_SYSTEMD_UNIT={unit}")).arg("_TRANSPORT=stdout");
+    journalctl.arg(format!("{}={unit}", unit_field(app.place()))).arg("_TRANSPORT=stdout");
     journalctl.arg("+").arg(format!("SOCKACT_FOLLOWED={unit}"));
     // Its own process group: a Ctrl-C is ours alone.
     journalctl.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).process_group(0);

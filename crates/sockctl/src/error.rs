@@ -14,6 +14,9 @@ pub enum Error {
     /// The name is none.
     #[error(transparent)]
     Name(#[from] sockgen::NameError),
+    /// A user's own directories are not known.
+    #[error("--user: {0}")]
+    Place(#[from] sockgen::PlaceError),
     /// The manifest is missing or wrong.
     #[error(transparent)]
     Manifest(#[from] sockgen::ManifestError),
@@ -115,6 +118,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Name(error) => Some(error.hint().into()),
+            Self::Place(error) => Some(error.hint().into()),
             Self::Manifest(error) => error.hint(),
             Self::Stage(error) => error.hint(),
             Self::Systemd(error) => error.hint().map(Into::into),

@@ -174,7 +174,7 @@ pub async fn plan(
     format: Format,
 ) -> Result<String, Error> {
     lock::look(&app.lock_path())?;
-    let world = ready(app, &Systemd::connect().await?).await?;
+    let world = ready(app, &Systemd::connect(app.place()).await?).await?;
     let desired = match wish(app, &world, asked, canary)? {
         Wish::Deploy(desired) => desired,
         Wish::Nothing(release) if format == Format::Json => {

@@ -22,7 +22,7 @@ use crate::world::World;
 /// When systemd, the history or the kernel's tables cannot be read.
 pub async fn metrics(app: &App, systemd: &Systemd) -> Result<String, Error> {
     let world = World::look(app, systemd).await?;
-    let held = sockets::survey(app)?.into_values().collect::<Vec<_>>();
+    let held = sockets::survey(app, systemd.pid())?.into_values().collect::<Vec<_>>();
     Ok(render(app, &history::read(app)?, &world, &held))
 }
 

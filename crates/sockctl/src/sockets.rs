@@ -54,8 +54,8 @@ impl Held {
     ///
     /// # Errors
     /// [`SocketError::Lost`] names the first listener whose socket PID 1 does not hold.
-    pub fn look(app: &App) -> Result<Self, SocketError> {
-        let ours = descriptors_of_pid_1()?;
+    pub fn look(app: &App, manager: u32) -> Result<Self, SocketError> {
+        let ours = descriptors_of(manager)?;
         let mut held = BTreeMap::new();
         for listener in app.listeners() {
             let inode = listening(&listener.address)?.into_iter().find(|i| ours.contains_key(i));
@@ -106,12 +106,12 @@ pub struct Seen {
 ///
 /// # Errors
 /// When the kernel's tables cannot be read.
-pub fn survey(app: &App) -> Result<BTreeMap<ListenerName, Seen>, SocketError> {
-    let ours = descriptors_of_pid_1()?;
+pub fn survey(app: &App, manager: u32) -> Result<BTreeMap<ListenerName, Seen>, SocketError> {
+    let ours = descriptors_of(manager)?;
     let look = |listener: &sockgen::Listener| {
         let inodes = listening(&listener.address)?;
         let held = inodes.iter().copied().find(|inode| ours.contains_key(inode));
-        let blocking = held.is_some_and(|inode| is_blocking(&ours[&inode]));
+        let blocking = held.is_some_and(|inode| is_blocking(manager, &ours[&inode]));
         Ok((listener.name.clone(), Seen { listening: !inodes.is_empty(), held, blocking }))
     };
     app.listeners().iter().map(look).collect()
@@ -126,16 +126,17 @@ pub fn is_listening(path: &Path) -> Result<bool, SocketError> {
 }
 
 /// The flags of the open file description, in octal: those of open(2), as proc(5) says of `fdinfo`.
-fn is_blocking(descriptor: &str) -> bool {
-    let text = fs::read_to_string(format!("/proc/1/fdinfo/{descriptor}")).unwrap_or_default();
+fn is_blocking(manager: u32, descriptor: &str) -> bool {
+    let text =
+        fs::read_to_string(format!("/proc/{manager}/fdinfo/{descriptor}")).unwrap_or_default();
     let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
     let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
     flags.is_some_and(|flags| flags & OFlags::NONBLOCK.bits() == 0)
 }
 
-/// The sockets of PID 1, each with the name of its descriptor.
-fn descriptors_of_pid_1() -> Result<BTreeMap<Inode, String>, SocketError> {
-    let path = PathBuf::from("/proc/1/fd");
+/// The sockets of the manager, which is PID 1 or a user's own systemd, each with the name of its descriptor.
+fn descriptors_of(manager: u32) -> Result<BTreeMap<Inode, String>, SocketError> {
+    let path = PathBuf::from(format!("/proc/{manager}/fd"));
     let entries =
         fs::read_dir(&path).map_err(|source| SocketError::Proc { path: path.clone(), source })?;
     let socket = |entry: fs::DirEntry| {

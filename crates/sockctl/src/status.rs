@@ -29,7 +29,7 @@ pub struct Shown {
 /// # Errors
 /// When systemd gives no answer.
 pub async fn status(app: &App, format: Format) -> Result<String, Error> {
-    let shown = Shown::look(app, &Systemd::connect().await?).await?;
+    let shown = Shown::look(app, &Systemd::connect(app.place()).await?).await?;
     Ok(match format {
         Format::Text => shown.text,
         Format::Json => format!("{:#}\n", shown.json),
@@ -48,7 +48,7 @@ impl Shown {
             let since = systemd.active_since(app.slot_unit(&slot.name).as_ref()).await?;
             times.push(Times { since, warm_until: warm_until(app, systemd, slot).await? });
         }
-        let held = Held::look(app);
+        let held = Held::look(app, systemd.pid());
         let unfinished = history::remembered(app)?;
         let slots = world.slots.iter().zip(&times);
         let json = json!({

@@ -122,7 +122,7 @@ pub async fn retire(
 ) -> Result<(), Error> {
     let began = Instant::now();
     let _lock = lock::wait(&app.lock_path(), typed)?;
-    let systemd = Systemd::connect().await?;
+    let systemd = Systemd::connect(app.place()).await?;
     let world = World::look(app, &systemd).await?;
     let standby = world.slot(slot).filter(|found| {
         let live = world.serving().is_some_and(|serving| serving.name == *slot);

@@ -30,7 +30,7 @@ pub async fn promote(
 ) -> Result<(), Error> {
     match Session::begin(app, report, typed).await {
         Err(Error::Lock(LockError::Held { holder: Some(holder) })) => {
-            let (_, share) = canary(app, &Systemd::connect().await?).await?;
+            let (_, share) = canary(app, &Systemd::connect(app.place()).await?).await?;
             let signal = if all_the_way { Signal::USR2 } else { Signal::USR1 };
             told(app, &holder, signal)?;
             let text = format!("{}: told pid {} to go on from {share}", app.name(), holder.pid);

@@ -26,7 +26,7 @@ const REDRAW: &str = "\x1b[H\x1b[J";
 /// # Errors
 /// When systemd gives no answer.
 pub async fn watch(app: &App, format: Format) -> Result<(), Error> {
-    let systemd = Systemd::connect().await?;
+    let systemd = Systemd::connect(app.place()).await?;
     let mut changes = Vec::new();
     for slot in app.slots() {
         changes.push(systemd.changes(app.slot_unit(slot).as_ref()).await?);

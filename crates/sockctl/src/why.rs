@@ -4,15 +4,17 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sockgen::Place;
 use tokio::process::Command;
 
 /// Lines of the release's own log that an error shows.
 const LINES: &str = "12";
 
 /// The last lines that the units' processes wrote since then, oldest first. Empty when there is no journal to ask.
-pub async fn last_words(units: &[&str], since: Timestamp) -> Vec<String> {
+pub async fn last_words(place: &Place, units: &[&str], since: Timestamp) -> Vec<String> {
     // Only what the processes of the units wrote, not what systemd says of them.
-    let units: Vec<_> = units.iter().map(|unit| format!("_SYSTEMD_UNIT={unit}")).collect();
+    let field = unit_field(place);
+    let units: Vec<_> = units.iter().map(|unit| format!("{field}={unit}")).collect();
     let args = ["--output=cat", "--lines", LINES].into_iter();
     let lines =
         journal(since, &args.chain(units.iter().map(String::as_str)).collect::<Vec<_>>()).await;
@@ -21,6 +23,11 @@ pub async fn last_words(units: &[&str], since: Timestamp) -> Vec<String> {
         .map(|line| line.chars().take(300).collect::<String>())
         .map(|line| line.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}"))
         .collect()
+}
+
+/// The field by which the journal knows what the processes of a unit wrote (systemd.journal-fields(7)).
+pub fn unit_field(place: &Place) -> &'static str {
+    if place.is_user() { "_SYSTEMD_USER_UNIT" } else { "_SYSTEMD_UNIT" }
 }
 
 /// The longest wait for journald. A cause without its log is better than a person who waits for both.
@@ -55,8 +62,9 @@ pub struct Ending {
 
 impl Ending {
     /// The end of a run after which systemd has already begun the next: its properties tell of the new one, the journal of the old.
-    pub async fn in_journal(unit: &str, since: Timestamp) -> Option<Self> {
-        let (unit, exit) = (format!("UNIT={unit}"), format!("MESSAGE_ID={PROCESS_EXIT}"));
+    pub async fn in_journal(place: &Place, unit: &str, since: Timestamp) -> Option<Self> {
+        let of = if place.is_user() { "USER_UNIT" } else { "UNIT" };
+        let (unit, exit) = (format!("{of}={unit}"), format!("MESSAGE_ID={PROCESS_EXIT}"));
         let line = journal(since, &["--output=json", "--lines=1", &unit, &exit]).await;
         let entry: serde_json::Value = serde_json::from_str(line.trim()).ok()?;
         let code = match entry["EXIT_CODE"].as_str()? {

@@ -72,17 +72,20 @@ pub async fn ready(app: &App, systemd: &Systemd) -> Result<World, Error> {
     if let Some(foreign) = &world.foreign_alias {
         return Err(refused(
             format!("{} is an alias of {foreign}, which is no slot of {name}", app.alias()),
-            format!("`systemctl disable {foreign}` takes it away, if nobody needs it"),
+            format!(
+                "`{} disable {foreign}` takes it away, if nobody needs it",
+                app.place().typed("systemctl")
+            ),
         ));
     }
     if !world.listening() {
         let target = app.target();
         return Err(refused(
             format!("{target} is not active, so nobody listens"),
-            format!("run `systemctl enable --now {target}`"),
+            format!("run `{} enable --now {target}`", app.place().typed("systemctl")),
         ));
     }
-    Held::look(app)?;
+    Held::look(app, systemd.pid())?;
     Ok(world)
 }
 

@@ -1,7 +1,7 @@
 //! What is there: unit states, the alias, the slot links and the gates, read anew before each step.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use futures_util::future::join_all;
 use sockgen::{App, SlotName, UnitName};
@@ -10,9 +10,6 @@ use crate::admin::{Admin, Status};
 use crate::plan::{Active, Observed, SlotState};
 use crate::release::{ReleaseId, linked};
 use crate::systemd::{Systemd, SystemdError, UnitState};
-
-/// Where `systemctl enable` and `EnableUnitFiles` put links.
-pub(crate) const UNITS: &str = "/etc/systemd/system";
 
 /// One slot as `status` shows it.
 #[derive(Debug, Clone)]
@@ -202,7 +199,7 @@ pub fn live(app: &App) -> Option<SlotName> {
 }
 
 pub(crate) fn alias_on_disk(app: &App) -> Option<String> {
-    let link: PathBuf = Path::new(UNITS).join(app.alias().as_ref());
+    let link: PathBuf = app.place().units().join(app.alias().as_ref());
     let target = fs::read_link(link).ok()?;
     Some(target.file_name()?.to_str()?.to_owned())
 }

@@ -10,7 +10,8 @@ use std::{fs, io};
 use crate::address::Address;
 use crate::error::ManifestError;
 use crate::manifest::Manifest;
-use crate::names::{AppName, ListenerName, MANIFEST_DIR, SlotName, UnitName};
+use crate::names::{AppName, ListenerName, SlotName, UnitName};
+use crate::place::Place;
 use crate::share::Share;
 use crate::validate;
 
@@ -169,6 +170,7 @@ pub struct Canary {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
     pub(crate) name: AppName,
+    pub(crate) place: Place,
     pub(crate) slots: Vec<SlotName>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) exec: Exec,
@@ -192,24 +194,32 @@ impl App {
     /// # Errors
     /// [`ManifestError::Form`] with line and column, or [`ManifestError::Value`] with the key.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        validate::app(Manifest::parse(text)?)
+        Self::parse_for(&Place::system(), text)
+    }
+
+    /// The same for an application of this place.
+    ///
+    /// # Errors
+    /// As [`App::parse`], and when a key asks for what a user's own systemd cannot do.
+    pub fn parse_for(place: &Place, text: &str) -> Result<Self, ManifestError> {
+        validate::app(Manifest::parse(text)?, place)
     }
 
     /// Reads the manifest of an installed application below `root`, which is `/` normally.
     ///
     /// # Errors
     /// When it is not there, cannot be read, is not valid, or is another application's.
-    pub fn load(root: &Path, name: &AppName) -> Result<Self, ManifestError> {
-        let path = below(root, &name.manifest_path());
+    pub fn load(root: &Path, place: &Place, name: &AppName) -> Result<Self, ManifestError> {
+        let path = below(root, &place.manifest(name));
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let installed = Self::installed(root)?;
+                let installed = Self::installed(root, place)?;
                 return Err(ManifestError::Unknown { name: name.clone(), path, installed });
             }
             Err(source) => return Err(ManifestError::Read { path, source }),
         };
-        let app = Self::parse(&text).map_err(|source| ManifestError::InFile {
+        let app = Self::parse_for(place, &text).map_err(|source| ManifestError::InFile {
             path: path.clone(),
             source: Box::new(source),
         })?;
@@ -223,8 +233,8 @@ impl App {
     ///
     /// # Errors
     /// When the directory is there and cannot be read.
-    pub fn installed(root: &Path) -> Result<Vec<AppName>, ManifestError> {
-        let path = below(root, Path::new(MANIFEST_DIR));
+    pub fn installed(root: &Path, place: &Place) -> Result<Vec<AppName>, ManifestError> {
+        let path = below(root, place.manifests());
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -339,8 +349,20 @@ impl App {
     }
 }
 
-/// The names and paths of [`AppName`], for this application.
+/// The names of [`AppName`] and the paths of its [`Place`], for this application.
 impl App {
+    /// Whose systemd runs it, and where its files are.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// `/etc/sockact/shop.toml`
+    #[must_use]
+    pub fn manifest_path(&self) -> PathBuf {
+        self.place.manifest(&self.name)
+    }
+
     /// `shop-http.socket`
     #[must_use]
     pub fn socket_unit(&self, listener: &ListenerName) -> UnitName {
@@ -380,43 +402,43 @@ impl App {
     /// `/run/sockact/shop/blue.sock`
     #[must_use]
     pub fn admin_path(&self, slot: &SlotName) -> PathBuf {
-        self.name.admin_path(slot)
+        self.place.admin_path(&self.name, slot)
     }
 
     /// `/run/sockact/shop/blue.env`
     #[must_use]
     pub fn env_path(&self, slot: &SlotName) -> PathBuf {
-        self.name.env_path(slot)
+        self.place.env_path(&self.name, slot)
     }
 
     /// `/var/lib/sockact/shop/slots/blue`
     #[must_use]
     pub fn slot_link(&self, slot: &SlotName) -> PathBuf {
-        self.name.slot_link(slot)
+        self.place.slot_link(&self.name, slot)
     }
 
     /// `/var/lib/sockact/shop/releases`
     #[must_use]
     pub fn releases_dir(&self) -> PathBuf {
-        self.name.releases_dir()
+        self.place.releases_dir(&self.name)
     }
 
     /// `/var/lib/sockact/shop`
     #[must_use]
     pub fn state_dir(&self) -> PathBuf {
-        self.name.state_dir()
+        self.place.state_dir(&self.name)
     }
 
     /// `/run/sockact/shop`
     #[must_use]
     pub fn run_dir(&self) -> PathBuf {
-        self.name.run_dir()
+        self.place.run_dir(&self.name)
     }
 
     /// `/run/sockact/shop/lock`
     #[must_use]
     pub fn lock_path(&self) -> PathBuf {
-        self.name.lock_path()
+        self.place.lock_path(&self.name)
     }
 }
 

@@ -1,18 +1,12 @@
 //! Every unit name and every path of an application, spelt here and nowhere else.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::shown::shown;
 
-/// Where `sockgen install` puts units, and where systemd reads an administrator's units first
-/// (systemd.unit(5), "System Unit Search Path").
-pub const UNIT_DIR: &str = "/etc/systemd/system";
-/// Where the manifests of installed applications are.
-pub const MANIFEST_DIR: &str = "/etc/sockact";
 /// The file name of a manifest beside an application's sources.
 pub const MANIFEST_FILE: &str = "sockact.toml";
 /// `FileDescriptorName=` of a slot's admin socket; no listener can be called so.
@@ -273,56 +267,5 @@ impl AppName {
     #[must_use]
     pub fn state_directory(&self) -> String {
         format!("sockact-{self}")
-    }
-}
-
-/// Paths of the application, all absolute.
-impl AppName {
-    /// The installed manifest: `/etc/sockact/shop.toml`.
-    #[must_use]
-    pub fn manifest_path(&self) -> PathBuf {
-        PathBuf::from(format!("{MANIFEST_DIR}/{self}.toml"))
-    }
-
-    /// What lives until the next boot: `/run/sockact/shop`.
-    #[must_use]
-    pub fn run_dir(&self) -> PathBuf {
-        PathBuf::from(format!("/run/sockact/{self}"))
-    }
-
-    /// The slot's private socket: `/run/sockact/shop/blue.sock`.
-    #[must_use]
-    pub fn admin_path(&self, slot: &SlotName) -> PathBuf {
-        self.run_dir().join(format!("{slot}.sock"))
-    }
-
-    /// The slot's environment, written by the controller: `/run/sockact/shop/blue.env`.
-    #[must_use]
-    pub fn env_path(&self, slot: &SlotName) -> PathBuf {
-        self.run_dir().join(format!("{slot}.env"))
-    }
-
-    /// The lock of a deploy: `/run/sockact/shop/lock`.
-    #[must_use]
-    pub fn lock_path(&self) -> PathBuf {
-        self.run_dir().join("lock")
-    }
-
-    /// What outlives a boot: `/var/lib/sockact/shop`.
-    #[must_use]
-    pub fn state_dir(&self) -> PathBuf {
-        PathBuf::from(format!("/var/lib/sockact/{self}"))
-    }
-
-    /// The releases: `/var/lib/sockact/shop/releases`.
-    #[must_use]
-    pub fn releases_dir(&self) -> PathBuf {
-        self.state_dir().join("releases")
-    }
-
-    /// The symlink to the slot's release: `/var/lib/sockact/shop/slots/blue`.
-    #[must_use]
-    pub fn slot_link(&self, slot: &SlotName) -> PathBuf {
-        self.state_dir().join("slots").join(slot.as_ref())
     }
 }

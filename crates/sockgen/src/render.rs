@@ -50,6 +50,7 @@ struct AdminSocket<'a> {
 struct Slot<'a> {
     app: &'a str,
     slot: &'a str,
+    user_scope: bool,
     target: UnitName,
     alias: UnitName,
     sockets: Vec<UnitName>,
@@ -81,6 +82,7 @@ struct Target<'a> {
     app: &'a str,
     alias: UnitName,
     sockets: Vec<UnitName>,
+    wanted_by: &'a str,
 }
 
 /// All units of the application, sorted by name. The same application gives the same bytes.
@@ -102,7 +104,10 @@ pub fn render(app: &App) -> Vec<UnitFile> {
     let name = app.name().as_ref();
     units.push(unit(app.activator(), &Activate { app: name, alias: app.alias() }));
     let sockets = public_sockets(app);
-    units.push(unit(app.target(), &Target { app: name, alias: app.alias(), sockets }));
+    units.push(unit(
+        app.target(),
+        &Target { app: name, alias: app.alias(), sockets, wanted_by: app.place().wanted_by() },
+    ));
     units.sort_by(|a, b| a.name.cmp(&b.name));
     units
 }
@@ -147,7 +152,7 @@ fn admin_socket<'a>(app: &'a App, slot: &'a SlotName) -> AdminSocket<'a> {
     AdminSocket {
         app: app.name().as_ref(),
         slot: slot.as_ref(),
-        path: app.admin_path(slot).display().to_string(),
+        path: quote::plain(&app.admin_path(slot).display().to_string()),
         fd_name: ADMIN_FD_NAME,
         service: app.slot_unit(slot),
     }
@@ -157,7 +162,7 @@ fn slot_service<'a>(app: &'a App, slot: &'a SlotName) -> Slot<'a> {
     let (working_directory, program) = match app.exec() {
         Exec::Release(path) => {
             let link = app.slot_link(slot);
-            (Some(link.display().to_string()), link.join(path))
+            (Some(quote::plain(&link.display().to_string())), link.join(path))
         }
         Exec::Program(path) => (None, path.clone()),
     };
@@ -175,6 +180,7 @@ fn slot_service<'a>(app: &'a App, slot: &'a SlotName) -> Slot<'a> {
     Slot {
         app: app.name().as_ref(),
         slot: slot.as_ref(),
+        user_scope: app.place().is_user(),
         target: app.target(),
         alias: app.alias(),
         sockets,
@@ -189,10 +195,10 @@ fn slot_service<'a>(app: &'a App, slot: &'a SlotName) -> Slot<'a> {
             .probe
             .address(slot)
             .map(|at| quote::assignment("SOCKACT_HEALTH", &at.to_string())),
-        env_file: app.env_path(slot).display().to_string(),
+        env_file: quote::plain(&app.env_path(slot).display().to_string()),
         start_timeout: short_duration(app.start_timeout()),
         stop_timeout: short_duration(stop_timeout),
-        dynamic: app.user().is_none(),
+        dynamic: app.user().is_none() && !app.place().is_user(),
         user: app.user().map_or_else(|| app.name().dynamic_user(), str::to_owned),
         state_directory: app.name().state_directory(),
     }

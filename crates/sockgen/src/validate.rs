@@ -11,6 +11,7 @@ use crate::error::ManifestError;
 use crate::manifest::{self, Manifest};
 use crate::model::{App, Argv, Canary, Exec, Health, Listener, Probe, Ready, Swap, UnixAccess};
 use crate::names::{AppName, ListenerName, SlotName};
+use crate::place::Place;
 use crate::share::Share;
 use crate::shown::shown;
 
@@ -40,10 +41,13 @@ const HIDDEN: [&str; 9] = [
 
 type Checked<T> = Result<T, ManifestError>;
 
-pub(crate) fn app(raw: Manifest) -> Checked<App> {
+pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
+    if place.is_user() {
+        of_a_user(&raw)?;
+    }
     let slots = slots(&raw.name, raw.slots)?;
     Ok(App {
-        exec: exec("exec", &raw.exec)?,
+        exec: exec_in("exec", &raw.exec, place)?,
         args: args("args", raw.args)?,
         user: raw.user.map(|user| account("user", user)).transpose()?,
         listeners: listeners(&raw.name, &slots, raw.listeners)?,
@@ -58,6 +62,7 @@ pub(crate) fn app(raw: Manifest) -> Checked<App> {
         max_files: raw.release.max_files,
         textfile: raw.metrics.textfile.map(textfile).transpose()?,
         name: raw.name,
+        place: place.clone(),
         slots,
     })
 }
@@ -89,8 +94,43 @@ fn slots(app: &AppName, given: Vec<SlotName>) -> Checked<Vec<SlotName>> {
     Ok(given)
 }
 
+/// What only PID 1 can do.
+fn of_a_user(raw: &Manifest) -> Checked<()> {
+    let refuse = |key: &str| {
+        let problem = "your own systemd runs everything as you";
+        Err(ManifestError::value(key, problem).with_hint("leave it out, or install without --user"))
+    };
+    if raw.user.is_some() {
+        return refuse("user");
+    }
+    for (name, listener) in &raw.listeners {
+        if listener.user.is_some() || listener.group.is_some() {
+            return refuse(&format!(
+                "listeners.{name}.{}",
+                if listener.user.is_some() { "user" } else { "group" }
+            ));
+        }
+        if matches!(listener.listen, Address::Tcp(at) if at.port() < 1024) {
+            let problem = "only root may listen on a port below 1024";
+            return Err(ManifestError::value(format!("listeners.{name}.listen"), problem)
+                .with_hint("choose a port from 1024 on, or install without --user"));
+        }
+    }
+    Ok(())
+}
+
+/// A user's own systemd hides nothing: it may not make such a sandbox.
+fn exec_in(key: &str, given: &str, place: &Place) -> Checked<Exec> {
+    let hidden: &[&str] = if place.is_user() { &[] } else { &HIDDEN };
+    exec_outside(key, given, hidden)
+}
+
 /// The `exec` of a manifest, or another program in it.
 pub(crate) fn exec(key: &str, given: &str) -> Checked<Exec> {
+    exec_outside(key, given, &HIDDEN)
+}
+
+fn exec_outside(key: &str, given: &str, hidden: &[&str]) -> Checked<Exec> {
     let refuse = |broken: &str, hint: &str| {
         Err(ManifestError::value(key, format!("{} {broken}", shown(given))).with_hint(hint))
     };
@@ -118,7 +158,7 @@ pub(crate) fn exec(key: &str, given: &str) -> Checked<Exec> {
     if relative == given {
         return Ok(Exec::Release(PathBuf::from(given)));
     }
-    if let Some(hidden) = HIDDEN.iter().find(|hidden| Path::new(given).starts_with(hidden)) {
+    if let Some(hidden) = hidden.iter().find(|hidden| Path::new(given).starts_with(hidden)) {
         return refuse(
             &format!("lies in {hidden}, which the sandbox of the slots hides"),
             "install the program in /usr/local/bin or /opt, or use a path inside the release",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
 use proptest::prelude::*;
-use sockgen::{Address, App, AppName, ListenerName, SlotName, render, shown};
+use sockgen::{Address, App, AppName, ListenerName, Place, SlotName, render, shown};
 
 fn valid_app() -> impl Strategy<Value = String> {
     "[a-z](-?[a-z0-9]){0,14}".prop_map(|name| name.chars().take(30).collect::<String>())
@@ -61,9 +61,9 @@ proptest! {
     #[test]
     fn a_valid_name_gives_files_and_nothing_else(name in valid_app()) {
         let Ok(app) = name.parse::<AppName>() else { return Ok(()) };
-        let slot: SlotName = "blue".parse().unwrap();
-        for path in [app.admin_path(&slot), app.env_path(&slot), app.slot_link(&slot),
-                     app.manifest_path(), app.lock_path()] {
+        let (slot, place): (SlotName, _) = ("blue".parse().unwrap(), Place::system());
+        for path in [place.admin_path(&app, &slot), place.env_path(&app, &slot), place.slot_link(&app, &slot),
+                     place.manifest(&app), place.lock_path(&app)] {
             prop_assert!(path.components().all(|c| !matches!(c, Component::ParentDir)));
             prop_assert!(path.as_os_str().len() < 108, "too long for a unix socket");
         }
@@ -160,7 +160,8 @@ fn all_names_of_an_application_differ() {
 #[test]
 fn an_unknown_application_lists_those_that_are_there() {
     let root = tempfile::tempdir().unwrap();
-    let load = |name: &str| App::load(root.path(), &name.parse().unwrap()).unwrap_err();
+    let load =
+        |name: &str| App::load(root.path(), &Place::system(), &name.parse().unwrap()).unwrap_err();
     assert!(load("shop").hint().unwrap().contains("no application is installed"));
     let folder = root.path().join("etc/sockact");
     std::fs::create_dir_all(&folder).unwrap();

@@ -21,7 +21,9 @@ impl Deploy<'_> {
         let unit = self.session.app.slot_unit(slot);
         let ending = match self.session.systemd.ending(unit.as_ref()).await {
             Ok(ending) if ending.code == 0 => {
-                Ending::in_journal(unit.as_ref(), self.since()).await.unwrap_or(ending)
+                Ending::in_journal(self.session.app.place(), unit.as_ref(), self.since())
+                    .await
+                    .unwrap_or(ending)
             }
             Ok(ending) => ending,
             Err(error) => return error.into(),
@@ -34,7 +36,7 @@ impl Deploy<'_> {
         let unit = self.session.app.slot_unit(slot);
         let asker = Asker::new(self.session.app, slot, &self.session.systemd);
         let units: Vec<_> = asker.unit().into_iter().chain([unit.as_ref()]).collect();
-        last_words(&units, self.since()).await
+        last_words(self.session.app.place(), &units, self.since()).await
     }
 
     fn since(&self) -> Timestamp {

@@ -116,7 +116,7 @@ impl<'a> Deploy<'a> {
     }
 
     async fn steps(&mut self) -> Result<End, String> {
-        self.before = Held::look(self.session.app).ok();
+        self.before = Held::look(self.session.app, self.session.systemd.pid()).ok();
         for _ in 0..STEPS_AT_MOST {
             if !self.observe().await.map_err(|error| error.to_string())? {
                 // Whoever stopped it wants it down: nothing is started against that.

@@ -42,6 +42,8 @@ impl Deploy<'_> {
 fn retire(app: &App, slot: &SlotName, run: &Invocation) -> Result<Vec<String>, Fault> {
     let sockctl = std::env::current_exe()?;
     let sockctl = sockctl.to_str().ok_or_else(|| Fault::new("the path of sockctl is no text"))?;
+    let user = app.place().is_user().then_some("--user");
     let words = [sockctl, "retire", app.name().as_ref(), slot.as_ref(), &run.0];
-    Ok(words.map(String::from).into())
+    let words = words.into_iter().chain(user);
+    Ok(words.map(String::from).collect())
 }

@@ -105,7 +105,7 @@ impl Deploy<'_> {
         self.session.systemd.point_alias(unit.as_ref()).await?;
         self.session.account.reloaded(began.elapsed());
         self.disarm(slot).await?;
-        let held = Held::look(self.session.app)?;
+        let held = Held::look(self.session.app, self.session.systemd.pid())?;
         if let Some(before) = &self.before {
             held.same_as(before, self.session.app)?;
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sockgen::SlotName;
+use sockgen::{Ready, SlotName};
 
 use super::facts::{Facts, FileIs, Link, Slot, Unit};
 use super::hazard::Hazard;
@@ -88,8 +88,20 @@ pub fn diagnose(facts: &Facts) -> Vec<Finding> {
         releases(facts, slot, &mut found);
     }
     machine(facts, &mut found);
+    if facts.app.place().is_user() {
+        for finding in &mut found {
+            finding.mend = for_a_user(&finding.mend);
+        }
+    }
     found.sort_by_key(|finding| (finding.hazard.severity(), finding.hazard));
     found
+}
+
+/// The commands are written for PID 1's applications.
+fn for_a_user(mend: &str) -> String {
+    ["systemctl", "sockctl", "sockgen install"].iter().fold(mend.to_owned(), |mend, command| {
+        mend.replace(&format!("{command} "), &format!("{command} --user "))
+    })
 }
 
 const SOMEBODYS: &str = "somebody set it on purpose, and knows why";
@@ -113,15 +125,14 @@ const SERVICE_RULES: &[Rule] = &[
     }),
 ];
 
-const SLOT_RULES: &[Rule] = &[
-    (Hazard::NoReadiness, "Type", |u| {
-        let kind = u.kind.as_deref()?;
-        (!kind.starts_with("notify")).then(|| format!("Type={kind}"))
-    }),
-    (Hazard::FewDescriptors, "LimitNOFILE", |u| {
-        u.descriptors.filter(|n| *n < DESCRIPTORS_AT_LEAST).map(|n| format!("LimitNOFILE={n}"))
-    }),
-];
+const NOTIFY_RULES: &[Rule] = &[(Hazard::NoReadiness, "Type", |u| {
+    let kind = u.kind.as_deref()?;
+    (!kind.starts_with("notify")).then(|| format!("Type={kind}"))
+})];
+
+const SLOT_RULES: &[Rule] = &[(Hazard::FewDescriptors, "LimitNOFILE", |u| {
+    u.descriptors.filter(|n| *n < DESCRIPTORS_AT_LEAST).map(|n| format!("LimitNOFILE={n}"))
+})];
 
 const SOCKET_RULES: &[Rule] = &[(Hazard::TriggerLimit, "TriggerLimitInterval", |u| {
     limit(u.trigger_limit_us, "TriggerLimitIntervalSec")
@@ -140,10 +151,15 @@ const PUBLIC_RULES: &[Rule] = &[
 fn units(facts: &Facts, found: &mut Vec<Finding>) {
     let app = &facts.app;
     let slots: Vec<_> = app.slots().iter().map(|slot| app.slot_unit(slot)).collect();
+    let notify: &[Rule] = match app.ready() {
+        Ready::Notify => NOTIFY_RULES,
+        Ready::Exec => &[],
+    };
     let public: Vec<_> = app.listeners().iter().map(|l| app.socket_unit(&l.name)).collect();
     for (name, unit) in &facts.units {
         let is = |names: &[sockgen::UnitName]| names.iter().any(|n| n.as_ref() == name);
-        let rules: [(bool, &[Rule]); 4] = [
+        let rules: [(bool, &[Rule]); 5] = [
+            (is(&slots), notify),
             (name.ends_with(".service"), SERVICE_RULES),
             (is(&slots), SLOT_RULES),
             (name.ends_with(".socket"), SOCKET_RULES),
@@ -193,7 +209,7 @@ fn setting(
 }
 
 fn install(facts: &Facts) -> String {
-    format!("sockgen install {}", facts.app.name().manifest_path().display())
+    format!("sockgen install {}", facts.app.manifest_path().display())
 }
 
 fn file(facts: &Facts, name: &str, unit: &Unit, found: &mut Vec<Finding>) {

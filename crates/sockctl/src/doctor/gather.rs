@@ -17,7 +17,7 @@ use crate::history;
 use crate::lock::{self, LockError};
 use crate::sockets;
 use crate::systemd::{Properties, Systemd, SystemdError};
-use crate::world::{UNITS, World, alias_on_disk};
+use crate::world::{World, alias_on_disk};
 
 /// Looks at everything.
 ///
@@ -33,7 +33,7 @@ pub async fn gather(app: &App, systemd: &Systemd) -> Result<Facts, Error> {
     };
     let world = World::look(app, systemd).await?;
     let files = sockgen::render(app);
-    let units = try_join_all(files.iter().map(|file| unit(systemd, file))).await?;
+    let units = try_join_all(files.iter().map(|file| unit(app, systemd, file))).await?;
     let history = history::read(app)?;
     let newest = history.iter().map(|entry| {
         let took = Duration::from_millis(entry.took_ms);
@@ -58,10 +58,21 @@ pub async fn gather(app: &App, systemd: &Systemd) -> Result<Facts, Error> {
             credentials: credentials(systemd, app.slot_unit(&slot.name).as_ref()).await?,
         });
     }
+    let wish = history::remembered(app)?;
+    // A canary waits for a person: that is no accident.
+    let canary = wish.as_ref().is_some_and(|wish| {
+        let gate = world.slot(&wish.into).and_then(|slot| slot.status.as_ref()).map(|s| s.gate);
+        wish.failed.is_none()
+            && wish
+                .canary
+                .as_ref()
+                .filter(|canary| canary.stay)
+                .and_then(|canary| canary.at(gate))
+                .is_some()
+    });
     Ok(Facts {
-        at_work,
-        unfinished: history::remembered(app)?
-            .map(|wish| format!("{} into {}", wish.command.name(), wish.into)),
+        at_work: at_work.or_else(|| canary.then(|| "a canary".into())),
+        unfinished: wish.map(|wish| format!("{} into {}", wish.command.name(), wish.into)),
         target: world.target,
         alias_on_disk: alias_on_disk(app),
         alias_loaded: (loaded.load == "loaded" && loaded.id != alias.as_ref()).then_some(loaded.id),
@@ -71,14 +82,14 @@ pub async fn gather(app: &App, systemd: &Systemd) -> Result<Facts, Error> {
             .map(|file| file.name.to_string())
             .zip(units)
             .collect::<BTreeMap<_, _>>(),
-        listeners: sockets::survey(app)?,
+        listeners: sockets::survey(app, systemd.pid())?,
         disks: disks(app)?,
         clock,
         app: app.clone(),
     })
 }
 
-async fn unit(systemd: &Systemd, file: &UnitFile) -> Result<Unit, SystemdError> {
+async fn unit(app: &App, systemd: &Systemd, file: &UnitFile) -> Result<Unit, SystemdError> {
     let name = file.name.as_ref();
     let kind = match name.rsplit_once('.') {
         Some((_, "service")) => "Service",
@@ -93,7 +104,7 @@ async fn unit(systemd: &Systemd, file: &UnitFile) -> Result<Unit, SystemdError> 
         active: state.active,
         stale: unit.flag("NeedDaemonReload").unwrap_or_default(),
         drop_ins: drop_ins(name, &unit),
-        file: file_is(file),
+        file: file_is(app, file),
         start_limit_us: unit.number("StartLimitIntervalUSec"),
         trigger_limit_us: own.number("TriggerLimitIntervalUSec"),
         flush_pending: own.flag("FlushPending"),
@@ -120,8 +131,8 @@ fn drop_ins(name: &str, unit: &Properties) -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-fn file_is(file: &UnitFile) -> FileIs {
-    let path = Path::new(UNITS).join(file.name.as_ref());
+fn file_is(app: &App, file: &UnitFile) -> FileIs {
+    let path = app.place().units().join(file.name.as_ref());
     match fs::read(&path) {
         _ if path.is_symlink() => FileIs::Other,
         Ok(text) if text == file.text.as_bytes() => FileIs::Same,

@@ -41,7 +41,7 @@ pub struct Visit {
 /// # Errors
 /// When systemd gives no answer, the kernel's tables cannot be read, or, with `fix`, somebody deploys.
 pub async fn doctor(app: &App, fix: bool, typed: &str) -> Result<Visit, Error> {
-    let systemd = Systemd::connect().await?;
+    let systemd = Systemd::connect(app.place()).await?;
     let mut done = Vec::new();
     if fix {
         let _lock = lock::take(&app.lock_path(), typed)?;

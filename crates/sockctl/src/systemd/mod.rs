@@ -21,6 +21,7 @@ pub use error::SystemdError;
 use error::{away, error_name};
 use manager::{ListedUnit, ManagerProxy};
 pub use properties::Properties;
+use sockgen::{Place, Scope};
 pub use task::Task;
 pub use transient::Transient;
 
@@ -35,6 +36,7 @@ const SERVICE: &str = "org.freedesktop.systemd1.Service";
 pub struct Systemd {
     bus: Connection,
     manager: ManagerProxy<'static>,
+    pid: u32,
 }
 
 /// What a unit is doing.
@@ -77,20 +79,34 @@ mod timer;
 pub use timer::Later;
 
 impl Systemd {
-    /// Connects to the system bus and asks to be told the end of jobs.
+    /// Connects to the system's bus, or to the user's, and asks to be told the end of jobs.
     ///
     /// # Errors
     /// [`SystemdError::Bus`] when there is no bus or nobody owns systemd's name on it.
-    pub async fn connect() -> Result<Self, SystemdError> {
-        let bus = Connection::system().await.map_err(SystemdError::Bus)?;
+    pub async fn connect(place: &Place) -> Result<Self, SystemdError> {
+        let bus = match place.scope() {
+            Scope::System => Connection::system().await,
+            Scope::User => Connection::session().await,
+        };
+        let bus = bus.map_err(SystemdError::Bus)?;
         let manager = ManagerProxy::builder(&bus)
             .cache_properties(zbus::proxy::CacheProperties::No)
             .build()
             .await
             .map_err(SystemdError::Bus)?;
-        let systemd = Self { bus, manager };
+        let pid = match place.scope() {
+            Scope::System => 1,
+            // A user's bus is started by the first question, and systemd takes its name on it a moment later.
+            Scope::User => patient!("GetConnectionUnixProcessID", "", pid_of_manager(&bus))?,
+        };
+        let systemd = Self { bus, manager, pid };
         patient!("Subscribe", "", systemd.manager.subscribe())?;
         Ok(systemd)
+    }
+
+    /// The process that holds the sockets: PID 1, or the user's own systemd.
+    pub fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Starts the unit and waits for the job's end: for a `Type=notify` service `done` is its `READY=1`.
@@ -297,7 +313,8 @@ impl Systemd {
     pub async fn reset_failed(&self, unit: &str) -> Result<(), SystemdError> {
         match patient!("ResetFailedUnit", unit, self.manager.reset_failed_unit(unit)) {
             Err(SystemdError::Call { source, .. })
-                if error_name(&source) == Some("org.freedesktop.systemd1.NoSuchUnit") =>
+                if error_name(&source).as_deref()
+                    == Some("org.freedesktop.systemd1.NoSuchUnit") =>
             {
                 Ok(())
             }
@@ -332,6 +349,21 @@ impl Systemd {
             .to_owned();
         MessageStream::for_match_rule(rule, &self.bus, None).await.map_err(wrap)
     }
+}
+
+async fn pid_of_manager(bus: &Connection) -> zbus::Result<u32> {
+    let to = "org.freedesktop.DBus";
+    let question = "org.freedesktop.systemd1";
+    let reply = bus
+        .call_method(
+            Some(to),
+            "/org/freedesktop/DBus",
+            Some(to),
+            "GetConnectionUnixProcessID",
+            &question,
+        )
+        .await?;
+    reply.body().deserialize()
 }
 
 /// The object path of a unit, which systemd loads when it is asked for it: letters and digits stand for themselves, every other

@@ -56,7 +56,8 @@ impl Systemd {
         );
         match made {
             Err(SystemdError::Call { source, .. })
-                if error_name(&source) == Some("org.freedesktop.systemd1.UnitExists") =>
+                if error_name(&source).as_deref()
+                    == Some("org.freedesktop.systemd1.UnitExists") =>
             {
                 Ok(())
             }
@@ -71,7 +72,8 @@ impl Systemd {
     pub async fn cancel(&self, timer: &str) -> Result<(), SystemdError> {
         match patient!("StopUnit", timer, self.manager.stop_unit(timer, "replace")) {
             Err(SystemdError::Call { source, .. })
-                if error_name(&source) == Some("org.freedesktop.systemd1.NoSuchUnit") =>
+                if error_name(&source).as_deref()
+                    == Some("org.freedesktop.systemd1.NoSuchUnit") =>
             {
                 Ok(())
             }

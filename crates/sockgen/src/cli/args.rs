@@ -52,6 +52,7 @@ Examples:
   sudo sockgen install                     # ./sockact.toml
   sudo sockgen install /srv/shop/sockact.toml
   sockgen install --dry-run                # check everything, change nothing
+  sockgen install --user                   # for your own systemd, without root
   sudo sockgen install --root /mnt/image   # into an image: no reload, no ports tried
 
 Everything is checked first: the manifest, the program, whether each new address is free, that no
@@ -133,8 +134,12 @@ pub(crate) struct Install {
     pub(crate) manifest: PathBuf,
 
     /// Install into the image of a machine that lies in this directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "user")]
     pub(crate) root: Option<PathBuf>,
+
+    /// Install for your own systemd: units in ~/.config/systemd/user, no root needed
+    #[arg(long)]
+    pub(crate) user: bool,
 
     /// Check everything and say what would be done
     #[arg(long)]

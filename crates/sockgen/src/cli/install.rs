@@ -5,10 +5,13 @@ use std::fmt::Write as _;
 use super::args::Install;
 use super::{Failure, Report};
 use crate::install::{Outcome, Request, install};
+use crate::place::Place;
 
 pub(super) fn run(args: Install) -> Result<Report, Failure> {
-    let Install { manifest, root, dry_run } = args;
-    let request = Request { manifest, root, dry_run };
+    let Install { manifest, root, user, dry_run } = args;
+    let place = Place::asked(user)
+        .map_err(|error| Failure::typed(format!("--user: {error}"), error.hint()))?;
+    let request = Request { manifest, root, place, dry_run };
     let outcome = install(&request)?;
     Ok(Report::done(text(&request, &outcome)))
 }

@@ -17,7 +17,8 @@ use rustix::fs::{Access, access};
 use crate::error::ManifestError;
 use crate::files::{self, Change, FileError};
 use crate::model::{App, below};
-use crate::names::{MANIFEST_DIR, MANIFEST_FILE, UNIT_DIR, UnitName};
+use crate::names::{MANIFEST_FILE, UnitName};
+use crate::place::Place;
 use crate::render;
 use snapshot::Snapshot;
 
@@ -28,6 +29,8 @@ pub struct Request {
     pub manifest: PathBuf,
     /// An image to install into; the running systemd and its ports are then left alone.
     pub root: Option<PathBuf>,
+    /// Whose systemd is to run it.
+    pub place: Place,
     /// Check and decide, and change nothing.
     pub dry_run: bool,
 }
@@ -173,9 +176,10 @@ pub fn install(request: &Request) -> Result<Outcome, InstallError> {
         &if folder { request.manifest.join(MANIFEST_FILE) } else { request.manifest.clone() };
     let text = fs::read_to_string(path)
         .map_err(|source| InstallError::Read { path: path.clone(), source })?;
-    let app = App::parse(&text)
+    let app = App::parse_for(&request.place, &text)
         .map_err(|source| InstallError::Manifest { path: path.clone(), source })?;
-    let folders = [UNIT_DIR, MANIFEST_DIR].map(|folder| below(root, Path::new(folder)));
+    let folders =
+        [request.place.units(), request.place.manifests()].map(|folder| below(root, folder));
     if !request.dry_run {
         folders.iter().try_for_each(|folder| writable(folder))?;
     }
@@ -219,17 +223,17 @@ fn execute(request: &Request, plan: &Plan, folders: &[PathBuf]) -> Result<(), In
     // it does not go on with units that are gone.
     let _ = done.undo();
     if plan.reload {
-        let _ = systemd::reload();
+        let _ = systemd::reload(&request.place);
     }
     Err(error)
 }
 
 fn tell_systemd(request: &Request, plan: &Plan) -> Result<(), InstallError> {
     if plan.reload {
-        systemd::reload()?;
+        systemd::reload(&request.place)?;
     }
     match &plan.enable {
-        Some(slot) => systemd::enable(request.root.as_deref(), slot.as_ref()),
+        Some(slot) => systemd::enable(&request.place, request.root.as_deref(), slot.as_ref()),
         None => Ok(()),
     }
 }

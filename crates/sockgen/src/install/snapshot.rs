@@ -11,17 +11,25 @@ use super::systemd::{self, UnitState};
 use super::{InstallError, Request};
 use crate::check::Unit;
 use crate::model::{App, Exec, below};
-use crate::names::{SlotName, UNIT_DIR};
+use crate::names::SlotName;
+use crate::place::{Place, Scope};
 use crate::render::{UnitFile, owner_of};
 
 /// Where else units come from (systemd.unit(5)); a unit of ours would hide one that is there.
-const OTHER_UNIT_DIRS: [&str; 5] = [
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-    "/run/systemd/system",
-    "/run/systemd/generator",
-];
+fn other_unit_dirs(place: &Place) -> &'static [&'static str] {
+    match place.scope() {
+        Scope::System => &[
+            "/usr/local/lib/systemd/system",
+            "/usr/lib/systemd/system",
+            "/lib/systemd/system",
+            "/run/systemd/system",
+            "/run/systemd/generator",
+        ],
+        Scope::User => {
+            &["/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user"]
+        }
+    }
+}
 
 /// What stands where a unit file or the alias would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,21 +79,21 @@ impl Snapshot {
         units: &[UnitFile],
     ) -> Result<Self, InstallError> {
         let root = request.root.as_deref().unwrap_or(Path::new("/"));
-        let folder = below(root, Path::new(UNIT_DIR));
+        let folder = below(root, app.place().units());
         let mut names: Vec<String> = units.iter().map(|unit| unit.name.to_string()).collect();
         names.push(app.alias().to_string());
         let ours = ours(&folder, app)?;
         let mut all = names.clone();
         all.extend(ours.keys().filter(|name| !names.contains(name)).cloned());
         let states = match request.root {
-            None => Some(systemd::states(&all)?),
+            None => Some(systemd::states(app.place(), &all)?),
             Some(_) => None,
         };
         let mut snapshot = Self {
             found: found(&folder, &names)?,
             ours,
-            elsewhere: elsewhere(root, &names),
-            manifest: read_if_there(&below(root, &app.name().manifest_path()))?,
+            elsewhere: elsewhere(root, app.place(), &names),
+            manifest: read_if_there(&below(root, &app.manifest_path()))?,
             others: others(root, app)?,
             states,
             tried: BTreeMap::new(),
@@ -166,10 +174,10 @@ fn ours(folder: &Path, app: &App) -> Result<BTreeMap<String, String>, InstallErr
     Ok(ours)
 }
 
-fn elsewhere(root: &Path, names: &[String]) -> BTreeMap<String, PathBuf> {
+fn elsewhere(root: &Path, place: &Place, names: &[String]) -> BTreeMap<String, PathBuf> {
     let mut found = BTreeMap::new();
     for name in names {
-        let mut paths = OTHER_UNIT_DIRS.iter().map(|folder| Path::new(folder).join(name));
+        let mut paths = other_unit_dirs(place).iter().map(|folder| Path::new(folder).join(name));
         if let Some(path) = paths.find(|path| below(root, path).symlink_metadata().is_ok()) {
             found.insert(name.clone(), path);
         }
@@ -179,11 +187,11 @@ fn elsewhere(root: &Path, names: &[String]) -> BTreeMap<String, PathBuf> {
 
 /// The other applications; one that cannot be read any more is no hindrance to this one.
 fn others(root: &Path, app: &App) -> Result<Vec<App>, InstallError> {
-    let names = App::installed(root).map_err(InstallError::Others)?;
+    let names = App::installed(root, app.place()).map_err(InstallError::Others)?;
     Ok(names
         .iter()
         .filter(|name| *name != app.name())
-        .filter_map(|name| App::load(root, name).ok())
+        .filter_map(|name| App::load(root, app.place(), name).ok())
         .collect())
 }
 
@@ -202,7 +210,7 @@ fn program(root: &Path, app: &App) -> Option<Program> {
 
 fn lacking(root: &Path, app: &App) -> Option<SlotName> {
     let Exec::Release(exec) = app.exec() else { return None };
-    let alias = fs::read_link(below(root, &Path::new(UNIT_DIR).join(app.alias().as_ref()))).ok()?;
+    let alias = fs::read_link(below(root, &app.place().units().join(app.alias().as_ref()))).ok()?;
     let live = app.slots().iter().find(|slot| alias.ends_with(app.slot_unit(slot).as_ref()))?;
     let release = below(root, &app.slot_link(live));
     (release.is_symlink() && !release.join(exec).is_file()).then(|| live.clone())

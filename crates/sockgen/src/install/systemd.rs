@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use super::InstallError;
 use crate::address::Address;
+use crate::place::Place;
 
 /// What systemd knows of one unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,8 +24,9 @@ impl UnitState {
     }
 }
 
-fn systemctl(what: &'static str, args: &[&str]) -> Result<Output, InstallError> {
+fn systemctl(place: &Place, what: &'static str, args: &[&str]) -> Result<Output, InstallError> {
     let output = Command::new("systemctl")
+        .args(place.is_user().then_some("--user"))
         .args(args)
         .envs([("LC_ALL", "C"), ("SYSTEMD_COLORS", "0"), ("SYSTEMD_PAGER", "")])
         .output();
@@ -43,7 +45,10 @@ fn systemctl(what: &'static str, args: &[&str]) -> Result<Output, InstallError> 
 }
 
 /// Asks for the state of units, by name; a name systemd does not know has the default state.
-pub(crate) fn states(names: &[String]) -> Result<BTreeMap<String, UnitState>, InstallError> {
+pub(crate) fn states(
+    place: &Place,
+    names: &[String],
+) -> Result<BTreeMap<String, UnitState>, InstallError> {
     // sd_booted(3)
     if !Path::new("/run/systemd/system").is_dir() {
         let found = "systemd is not what runs this machine";
@@ -52,7 +57,7 @@ pub(crate) fn states(names: &[String]) -> Result<BTreeMap<String, UnitState>, In
     let properties = "--property=Id,ActiveState,NeedDaemonReload,UnitFileState";
     let mut args = vec!["show", properties, "--"];
     args.extend(names.iter().map(String::as_str));
-    let output = systemctl("ask systemd for the state of the units", &args)?;
+    let output = systemctl(place, "ask systemd for the state of the units", &args)?;
     let text = String::from_utf8_lossy(&output.stdout);
     // One block for each name, in the order of the question.
     Ok(names.iter().cloned().zip(text.trim().split("\n\n").map(state)).collect())
@@ -72,19 +77,19 @@ fn state(block: &str) -> UnitState {
 }
 
 /// Has systemd read all unit files again.
-pub(crate) fn reload() -> Result<(), InstallError> {
-    systemctl("reload the unit files", &["daemon-reload"]).map(drop)
+pub(crate) fn reload(place: &Place) -> Result<(), InstallError> {
+    systemctl(place, "reload the unit files", &["daemon-reload"]).map(drop)
 }
 
 /// Makes the symlinks that `[Install]` of a unit asks for. Never with `--force`: an alias that is
 /// there says which slot is live.
-pub(crate) fn enable(root: Option<&Path>, unit: &str) -> Result<(), InstallError> {
+pub(crate) fn enable(place: &Place, root: Option<&Path>, unit: &str) -> Result<(), InstallError> {
     let what = "point the alias at the first slot";
     match root {
-        None => systemctl(what, &["enable", "--quiet", "--", unit]).map(drop),
+        None => systemctl(place, what, &["enable", "--quiet", "--", unit]).map(drop),
         Some(root) => {
             let root = format!("--root={}", root.display());
-            systemctl(what, &[&root, "enable", "--quiet", "--", unit]).map(drop)
+            systemctl(place, what, &[&root, "enable", "--quiet", "--", unit]).map(drop)
         }
     }
 }
@@ -92,7 +97,7 @@ pub(crate) fn enable(root: Option<&Path>, unit: &str) -> Result<(), InstallError
 /// The socket unit that is in the way of an address, as far as systemd says.
 pub(crate) fn socket_unit_of(address: &Address) -> Option<String> {
     let args = ["list-sockets", "--all", "--no-legend", "--plain", "--full"];
-    let output = systemctl("list sockets", &args).ok()?;
+    let output = systemctl(&Place::system(), "list sockets", &args).ok()?;
     String::from_utf8_lossy(&output.stdout).lines().find_map(|line| {
         let mut words = line.split_whitespace();
         let theirs: Address = words.next()?.parse().ok()?;

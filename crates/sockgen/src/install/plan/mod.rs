@@ -7,7 +7,7 @@ use super::snapshot::{Found, Program, Snapshot, listen_stream};
 use super::{Plan, Problem};
 use crate::files::Change;
 use crate::model::{App, Exec, below};
-use crate::names::{UNIT_DIR, UnitName};
+use crate::names::UnitName;
 use crate::render::{UnitFile, owner_of};
 
 /// Every reason against it, or what to do.
@@ -47,15 +47,16 @@ pub(crate) fn plan(
 /// Nobody else's file is replaced or hidden.
 fn names(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Vec<Problem>) {
     let hint = "remove it, or choose another name for the application";
+    let dir = app.place().units().display();
     for unit in units {
         let name = unit.name.as_ref();
         let message = match now.found.get(name) {
             None => continue,
-            Some(Found::Link(to)) => format!("{UNIT_DIR}/{name} is a link to {}", to.display()),
+            Some(Found::Link(to)) => format!("{dir}/{name} is a link to {}", to.display()),
             Some(Found::File(text)) => match owner_of(text) {
                 Some(owner) if owner == app.name().as_ref() => continue,
-                Some(owner) => format!("{UNIT_DIR}/{name} belongs to the application {owner}"),
-                None => format!("{UNIT_DIR}/{name} was not written by sockgen"),
+                Some(owner) => format!("{dir}/{name} belongs to the application {owner}"),
+                None => format!("{dir}/{name} was not written by sockgen"),
             },
         };
         problems.push(Problem::new(message, hint));
@@ -67,13 +68,12 @@ fn names(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Vec<Probl
     };
     match now.found.get(alias.as_ref()) {
         Some(Found::Link(to)) if !is_slot(to) => {
-            let message = format!("{UNIT_DIR}/{alias} is a link to {}", to.display());
+            let message = format!("{dir}/{alias} is a link to {}", to.display());
             problems.push(Problem::new(message, hint));
         }
         Some(Found::File(_)) => {
-            let message = format!(
-                "{UNIT_DIR}/{alias} is a unit file, and must become the alias of the live slot"
-            );
+            let message =
+                format!("{dir}/{alias} is a unit file, and must become the alias of the live slot");
             let hint =
                 format!("stop and remove that service, or choose another name than {}", app.name());
             problems.push(Problem::new(message, hint));
@@ -240,7 +240,7 @@ fn changes(
     units: &[UnitFile],
     now: &Snapshot,
 ) -> Vec<Change> {
-    let at = |name: &str| below(root, &Path::new(UNIT_DIR).join(name));
+    let at = |name: &str| below(root, &app.place().units().join(name));
     let mut changes: Vec<Change> = units
         .iter()
         .filter(|unit| now.ours.get(unit.name.as_ref()) != Some(&unit.text))
@@ -249,7 +249,7 @@ fn changes(
     let gone = now.ours.keys().filter(|name| !units.iter().any(|u| u.name.as_ref() == **name));
     changes.extend(gone.map(|name| Change { path: at(name), text: None }));
     if now.manifest.as_deref() != Some(manifest) {
-        let path = below(root, &app.name().manifest_path());
+        let path = below(root, &app.manifest_path());
         changes.push(Change { path, text: Some(manifest.to_owned()) });
     }
     changes
@@ -258,6 +258,7 @@ fn changes(
 /// What a person does next, as commands.
 fn next(root: &Path, app: &App, now: &Snapshot, changes: &[Change]) -> Vec<String> {
     let (name, target) = (app.name(), app.target());
+    let (systemctl, sockctl) = (app.place().typed("systemctl"), app.place().typed("sockctl"));
     let deployed = now.found.contains_key(app.alias().as_ref());
     let release = matches!(app.exec(), Exec::Release(_));
     let mut next = Vec::new();
@@ -271,20 +272,20 @@ fn next(root: &Path, app: &App, now: &Snapshot, changes: &[Change]) -> Vec<Strin
         let new: Vec<String> =
             sockets.filter(|unit| !now.is_live(unit.as_ref())).map(|u| u.to_string()).collect();
         if !new.is_empty() {
-            next.push(format!("systemctl start {}", new.join(" ")));
+            next.push(format!("{systemctl} start {}", new.join(" ")));
         }
     }
     if !state.is_live() || !state.enabled {
-        next.push(format!("systemctl enable --now {target}"));
+        next.push(format!("{systemctl} enable --now {target}"));
     }
     let slots_changed = changes.iter().any(|change| {
         let file = change.path.file_name().unwrap_or_default();
         app.slots().iter().any(|slot| file == app.slot_unit(slot).as_ref())
     });
     if release && (!deployed || now.lacking.is_some()) {
-        next.push(format!("sockctl deploy {name} PATH"));
+        next.push(format!("{sockctl} deploy {name} PATH"));
     } else if deployed && slots_changed && state.is_live() {
-        next.push(format!("sockctl restart {name}"));
+        next.push(format!("{sockctl} restart {name}"));
     }
     next
 }

@@ -1,0 +1,130 @@
+//! Everything with `--user`: a person without root deploys on a systemd of their own.
+
+use e2e::load::{Generator, Load};
+use e2e::sandbox::Output;
+use e2e::shop::{Shop, URL};
+use serde_json::Value;
+
+const MANIFEST: &str = r#"
+name = "shop"
+exec = "bin/shop"
+listeners.http.listen = "127.0.0.1:8080"
+start.timeout = "2s"
+health.interval = "50ms"
+swap = { stable = "200ms", watch = "200ms", drain = "10s" }
+"#;
+
+/// What pam_systemd and dbus-user-session do on a machine where people log in.
+const MANAGER: &str = "\
+[Service]
+Type=notify
+User=ann
+Delegate=yes
+RuntimeDirectory=user/59999
+RuntimeDirectoryMode=0700
+Environment=XDG_RUNTIME_DIR=/run/user/59999 HOME=/home/ann
+ExecStart=/lib/systemd/systemd --user
+";
+const BUS_SOCKET: &str = "[Socket]\nListenStream=%t/bus\n\n[Install]\nWantedBy=sockets.target\n";
+const BUS: &str = "\
+[Unit]
+Requires=dbus.socket
+[Service]
+ExecStart=/usr/bin/dbus-daemon --session --address=systemd: --nofork --nopidfile --systemd-activation --syslog-only
+";
+
+struct Ann(Shop);
+
+impl Ann {
+    fn logged_in() -> Self {
+        let shop = Shop::machine();
+        let sandbox = &shop.sandbox;
+        sandbox.run(["useradd", "--uid=59999", "--create-home", "ann"]).ok();
+        sandbox.install_file("/etc/systemd/user/dbus.socket", BUS_SOCKET, 0o644);
+        sandbox.install_file("/etc/systemd/user/dbus.service", BUS, 0o644);
+        sandbox.run(["systemctl", "--global", "enable", "dbus.socket"]).ok();
+        sandbox.install_file("/etc/systemd/system/ann.service", MANAGER, 0o644);
+        sandbox.run(["systemctl", "daemon-reload"]).ok();
+        // As on any machine; the sandbox's own cgroup is made by a process with another umask.
+        sandbox.run(["chmod", "755", "/sys/fs/cgroup"]).ok();
+        sandbox.run(["systemctl", "start", "ann.service"]).ok();
+        sandbox.install_file("/srv/shop/sockact.toml", MANIFEST, 0o644);
+        Self(shop)
+    }
+
+    /// Runs it as Ann.
+    fn run(&self, argv: &[&str]) -> Output {
+        let ann = ["setpriv", "--reuid=ann", "--regid=ann", "--clear-groups", "env"];
+        let vars = [
+            "HOME=/home/ann",
+            "XDG_RUNTIME_DIR=/run/user/59999",
+            "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/59999/bus",
+        ];
+        self.0.sandbox.run([&ann[..], &vars[..], argv].concat())
+    }
+
+    fn sockctl(&self, args: &[&str]) -> Output {
+        self.run(&[&["sockctl", "--user"], args].concat())
+    }
+
+    fn live(&self) -> String {
+        let output = self.sockctl(&["--json", "status", "shop"]).ok();
+        let status: Value = serde_json::from_str(&output.stdout).expect("JSON");
+        assert!(status["listeners"][0]["inode"].is_u64(), "{status:#}");
+        status["live"].as_str().unwrap_or("none").to_owned()
+    }
+}
+
+#[test]
+fn a_person_without_root_deploys_rolls_back_and_is_told_what_is_wrong() {
+    let ann = Ann::logged_in();
+    let shop = &ann.0;
+    ann.run(&["sockgen", "install", "--user", "/srv/shop/sockact.toml"]).ok();
+    ann.run(&["systemctl", "--user", "enable", "--now", "shop.target"]).ok();
+    ann.sockctl(&["deploy", "shop", &shop.release("v1", None)]).ok();
+    assert_eq!((ann.live(), shop.get()), ("blue".into(), "v1".into()));
+
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    ann.sockctl(&["deploy", "shop", &shop.release("v2", None)]).ok();
+    assert_eq!((ann.live(), shop.get()), ("green".into(), "v2".into()));
+    ann.sockctl(&["deploy", "shop", &shop.release("sick", Some("sick"))]).exits(3);
+    assert_eq!((ann.live(), shop.get()), ("green".into(), "v2".into()));
+    ann.sockctl(&["rollback", "shop"]).ok();
+    assert_eq!((ann.live(), shop.get()), ("blue".into(), "v1".into()));
+    ann.sockctl(&["restart", "shop", "--detach"]).ok();
+    assert_eq!((ann.live(), shop.get()), ("green".into(), "v1".into()));
+    load.finish().assert_clean();
+
+    // Doctor looks at her systemd, and prints commands for it.
+    ann.sockctl(&["doctor"]).ok();
+    ann.run(&["touch", "--date=1 hour", "/home/ann/.config/systemd/user/shop-green.service"]).ok();
+    let found = ann.sockctl(&["doctor", "shop"]).exits(1);
+    assert!(found.stdout.contains("mend:  systemctl --user daemon-reload"), "{found}");
+    ann.sockctl(&["doctor", "shop", "--fix"]).ok();
+
+    // Nothing of it is the machine's.
+    for path in ["/etc/sockact", "/var/lib/sockact", "/run/sockact"] {
+        shop.sandbox.run(["test", "-e", path]).exits(1);
+    }
+    let units = shop.sandbox.run(["systemctl", "list-unit-files", "--no-legend", "shop*"]);
+    assert_eq!(units.stdout, "");
+    shop.sockctl(["status", "shop"]).exits(1);
+    let ours = shop.sandbox.run(["find", "/home/ann", "/run/user/59999", "!", "-user", "ann"]).ok();
+    assert_eq!(ours.stdout, "");
+}
+
+#[test]
+fn what_only_root_can_do_is_refused_with_a_hint() {
+    let ann = Ann::logged_in();
+    for (line, says) in [
+        ("user = \"www-data\"", "user: your own systemd runs everything as you"),
+        ("listeners.low.listen = \"127.0.0.1:80\"", "listeners.low.listen: only root may listen"),
+    ] {
+        let manifest = MANIFEST.replacen('\n', &format!("\n{line}\n"), 1);
+        ann.0.sandbox.install_file("/srv/shop/bad.toml", manifest, 0o644);
+        let refused = ann.run(&["sockgen", "install", "--user", "/srv/shop/bad.toml"]).exits(1);
+        assert!(refused.stderr.contains(says) && refused.stderr.contains("hint: "), "{refused}");
+    }
+    let nowhere = ann.0.sandbox.run(["sockctl", "--user", "status", "shop"]).exits(1);
+    assert!(nowhere.stderr.contains("XDG_RUNTIME_DIR is not set"), "{nowhere}");
+}
