@@ -85,7 +85,7 @@ pub async fn detach(app: &App, verb: &str) -> Result<(), Error> {
         }
     }
     if readable {
-        out.to_the_end(app, &unit).await;
+        out.finish(app, &unit).await;
     }
     let ending = systemd.ending(&unit).await?;
     match (ending.code, ending.status) {
@@ -98,7 +98,7 @@ pub async fn detach(app: &App, verb: &str) -> Result<(), Error> {
     }
 }
 
-/// journalctl(1), for what the unit writes from now on, and for [`Out::to_the_end`]'s mark.
+/// journalctl(1), for what the unit writes from now on, and for [`Out::finish`]'s mark.
 fn follow(app: &App, unit: &str) -> Result<Child, Error> {
     let mut journalctl = Command::new("journalctl");
     journalctl.args(["--follow", "--lines=all", "--since=now", "--output=json", "--quiet"]);
@@ -142,7 +142,7 @@ impl Out {
     }
 
     /// All that the unit wrote before it ended: a mark of our own in the journal comes after it.
-    async fn to_the_end(&mut self, app: &App, unit: &str) {
+    async fn finish(&mut self, app: &App, unit: &str) {
         let rest = async {
             let sync = Command::new("journalctl").arg("--sync").stdin(Stdio::null()).status().await;
             drop(sync);
