@@ -302,12 +302,12 @@ impl CanaryArgs {
 }
 
 fn step_name(text: &str) -> Result<String, String> {
-    let mut names = std::iter::once("stage").chain(Step::ALL.iter().map(|step| step.name()));
+    let mut names = ["stage", "listen"].into_iter().chain(Step::ALL.iter().map(|step| step.name()));
     if names.any(|name| name == text) {
         return Ok(text.into());
     }
     let all: Vec<_> = Step::ALL.iter().map(|step| step.name()).collect();
-    Err(format!("the steps are stage, {}", all.join(", ")))
+    Err(format!("the steps are stage, listen, {}", all.join(", ")))
 }
 
 /// Does what was typed.

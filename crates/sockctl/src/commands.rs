@@ -168,6 +168,7 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Wish::Deploy(desired) => {
+                self.listen().await?;
                 history::remember(self.app, &desired)?;
                 self.run(*desired).await
             }

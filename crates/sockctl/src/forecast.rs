@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use sockgen::{App, Ready, Share, SlotName};
+use sockgen::{App, Listener, Ready, Share, SlotName};
 
 use crate::canary::Canary;
 use crate::deploy::described;
 use crate::error::Error;
+use crate::listen::{self, unopened};
 use crate::lock;
 use crate::plan::{Active, Desired, Invocation, Next, Observed, SlotState, Step, next};
 use crate::report::{Format, human};
@@ -174,7 +175,9 @@ pub async fn plan(
     format: Format,
 ) -> Result<String, Error> {
     lock::look(&app.lock_path())?;
-    let world = ready(app, &Systemd::connect(app.place()).await?).await?;
+    let systemd = Systemd::connect(app.place()).await?;
+    let world = ready(app, &systemd).await?;
+    let opens = unopened(app, &systemd).await?;
     let desired = match wish(app, &world, asked, canary)? {
         Wish::Deploy(desired) => desired,
         Wish::Nothing(release) if format == Format::Json => {
@@ -188,17 +191,20 @@ pub async fn plan(
     };
     let steps = foresee(&desired, world.observed());
     Ok(match format {
-        Format::Text => text(app, &desired, &steps),
-        Format::Json => format!("{}\n", object(app, &desired, &steps)),
+        Format::Text => text(app, &desired, &opens, &steps),
+        Format::Json => format!("{}\n", object(app, &desired, &opens, &steps)),
     })
 }
 
-fn text(app: &App, desired: &Desired, steps: &[Foreseen]) -> String {
+fn text(app: &App, desired: &Desired, opens: &[&Listener], steps: &[Foreseen]) -> String {
     let from =
         desired.from.as_ref().map_or("nothing is live yet".into(), |s| format!("{s} is live"));
     let (name, command) = (app.name(), desired.command.name());
     let mut text =
         format!("{name}: {command} of {} into {}; {from}\n", described(desired), desired.into);
+    for listener in opens {
+        let _ = writeln!(text, "  {:<9} {}", "listen", listen::explained(listener));
+    }
     for foreseen in steps.iter().chain(last(desired, steps)) {
         let what = explained(*foreseen, app, desired);
         let _ = writeln!(text, "  {:<9} {what}", foreseen.0.name());
@@ -221,7 +227,8 @@ fn last(desired: &Desired, steps: &[Foreseen]) -> Option<&'static Foreseen> {
     (!stays).then_some(&(Step::Record, None))
 }
 
-fn object(app: &App, desired: &Desired, steps: &[Foreseen]) -> Value {
+fn object(app: &App, desired: &Desired, opens: &[&Listener], steps: &[Foreseen]) -> Value {
+    let opens = opens.iter().map(|new| json!({"step": "listen", "what": listen::explained(new)}));
     let step = |foreseen: &Foreseen| json!({"step": foreseen.0.name(), "what": explained(*foreseen, app, desired)});
     json!({
         "version": 1,
@@ -232,6 +239,6 @@ fn object(app: &App, desired: &Desired, steps: &[Foreseen]) -> Value {
         "weaker": weaker(app),
         "into": desired.into.as_ref(),
         "from": desired.from.as_ref().map(AsRef::as_ref),
-        "steps": steps.iter().chain(last(desired, steps)).map(step).collect::<Vec<_>>(),
+        "steps": opens.chain(steps.iter().chain(last(desired, steps)).map(step)).collect::<Vec<_>>(),
     })
 }

@@ -18,6 +18,7 @@ pub mod forecast;
 pub mod gc;
 pub mod history;
 pub mod journal;
+pub mod listen;
 pub mod listing;
 pub mod lock;
 pub mod metrics;

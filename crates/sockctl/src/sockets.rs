@@ -55,9 +55,21 @@ impl Held {
     /// # Errors
     /// [`SocketError::Lost`] names the first listener whose socket PID 1 does not hold.
     pub fn look(app: &App, manager: u32) -> Result<Self, SocketError> {
+        Self::look_at(app, manager, |_| true)
+    }
+
+    /// The same for some of the listeners.
+    ///
+    /// # Errors
+    /// As [`Held::look`].
+    pub fn look_at(
+        app: &App,
+        manager: u32,
+        wanted: impl Fn(&sockgen::Listener) -> bool,
+    ) -> Result<Self, SocketError> {
         let ours = descriptors_of(manager)?;
         let mut held = BTreeMap::new();
-        for listener in app.listeners() {
+        for listener in app.listeners().iter().filter(|listener| wanted(listener)) {
             let inode = listening(&listener.address)?.into_iter().find(|i| ours.contains_key(i));
             let inode = inode.ok_or_else(|| SocketError::Lost {
                 listener: listener.name.clone(),

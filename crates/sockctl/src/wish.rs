@@ -9,6 +9,7 @@ use crate::canary::Canary;
 use crate::deploy::described;
 use crate::error::Error;
 use crate::history;
+use crate::listen::unopened;
 use crate::plan::{Active, Command, Desired};
 use crate::release::{self, ReleaseId};
 use crate::sockets::Held;
@@ -85,7 +86,8 @@ pub async fn ready(app: &App, systemd: &Systemd) -> Result<World, Error> {
             format!("run `{} enable --now {target}`", app.place().typed("systemctl")),
         ));
     }
-    Held::look(app, systemd.pid())?;
+    let unopened = unopened(app, systemd).await?;
+    Held::look_at(app, systemd.pid(), |listener| !unopened.contains(&listener))?;
     Ok(world)
 }
 
