@@ -30,6 +30,8 @@ impl Rehearsal<'_> {
     }
 }
 
+const HOOKS: &str = "[hooks]\nmigrate = [\"/bin/true\"]\npre_stop = [\"/bin/true\"]";
+
 #[test]
 fn killed_after_each_step() {
     let met = RefCell::new(BTreeSet::from(["record"]));
@@ -70,6 +72,12 @@ fn killed_after_each_step() {
     rehearsal.kill("close", &["deploy", "shop", &sick]);
     shop.sandbox.run(["systemctl", "stop", &format!("shop-{old}.service")]).ok();
     rehearsal.check("revive", &["resume", "shop"], 3);
+
+    shop.install_more("", HOOKS);
+    for step in ["migrate", "pre-stop"] {
+        let release = shop.release(&format!("killed-after-{step}"), None);
+        rehearsal.check(step, &["deploy", "shop", &release], 0);
+    }
 
     shop.install_more("", "keep_warm = \"1h\"");
     rehearsal.kill("warm", &["deploy", "shop", &shop.release("kept", None)]);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sockgen::{App, Listener, Ready, Share, SlotName};
 
 use crate::canary::Canary;
-use crate::deploy::described;
+use crate::deploy::{Hook, described};
 use crate::error::Error;
 use crate::listen::{self, unopened};
 use crate::lock;
@@ -68,6 +68,8 @@ fn succeed(step: Step, desired: &Desired, world: &mut Observed) {
         Step::Trial => world.trialed = share(step, desired, world),
         Step::Warm => slot(world, old).retires = true,
         Step::Watch => world.watched = true,
+        Step::Migrate => world.to_migrate = false,
+        Step::PreStop => world.to_pre_stop = false,
         Step::Record => {}
     }
 }
@@ -114,6 +116,8 @@ fn explained((step, about): Foreseen, app: &App, desired: &Desired) -> String {
     match step {
         Step::Clear => format!("stop what is left in {new}"),
         Step::Link => format!("point {new} at {}", described(desired)),
+        Step::Migrate => hook(app, Hook::Migrate, "before anything is changed"),
+        Step::PreStop => hook(app, Hook::PreStop, &format!("beside {old}, before it stops")),
         Step::Hold => format!("{new} will start with a closed gate: no user meets it"),
         Step::Start => starting(app, desired),
         Step::Probe => format!(
@@ -149,6 +153,11 @@ fn explained((step, about): Foreseen, app: &App, desired: &Desired) -> String {
         Step::Withdraw => format!("stop {new}"),
         Step::Record => "write the history, remove old releases".into(),
     }
+}
+
+fn hook(app: &App, hook: Hook, when: &str) -> String {
+    let argv = hook.argv(app).map_or(String::new(), ToString::to_string);
+    format!("run {argv} {when}, at most {}", human(app.hooks().timeout))
 }
 
 fn starting(app: &App, desired: &Desired) -> String {
@@ -189,7 +198,12 @@ pub async fn plan(
             return Ok(format!("{}: nothing to do, release {release} is live\n", app.name()));
         }
     };
-    let steps = foresee(&desired, world.observed());
+    let observed = Observed {
+        to_migrate: Hook::Migrate.wanted(app, &desired),
+        to_pre_stop: Hook::PreStop.wanted(app, &desired),
+        ..world.observed()
+    };
+    let steps = foresee(&desired, observed);
     Ok(match format {
         Format::Text => text(app, &desired, &opens, &steps),
         Format::Json => format!("{}\n", object(app, &desired, &opens, &steps)),

@@ -143,6 +143,10 @@ pub struct Observed {
     pub loaded: Option<SlotName>,
     /// Every slot of the application.
     pub slots: BTreeMap<SlotName, SlotState>,
+    /// Whether the migrate hook is still to succeed for this wish.
+    pub to_migrate: bool,
+    /// Whether the pre-stop hook is.
+    pub to_pre_stop: bool,
     /// Whether the slots have no gate, because the program is not built on `sockact`: one that runs accepts.
     pub ungated: bool,
     /// The run that this controller has seen hold its health for the stable time.
@@ -184,6 +188,8 @@ macro_rules! steps {
 steps! {
     /// Stop what still runs in the slot that the new release goes into.
     Clear = "clear",
+    /// Run the manifest's `hooks.migrate`: the old release serves meanwhile.
+    Migrate = "migrate",
     /// Point the slot's link at the release.
     Link = "link",
     /// Write the environment file that makes the slot start with a closed gate.
@@ -208,6 +214,8 @@ steps! {
     Watch = "watch",
     /// Set the timer that stops the old slot later: it stays a warm standby.
     Warm = "warm",
+    /// Run the manifest's `hooks.pre_stop` beside the old slot.
+    PreStop = "pre-stop",
     /// Stop the old slot: it drains.
     Retire = "retire",
     /// Way back: open the old slot's gate.
@@ -334,6 +342,8 @@ fn prove(desired: &Desired, observed: &Observed) -> Next {
     Next::Do(if new.active.runs() && !(fresh && wanted && unmet) {
         // Whatever runs there is not what this deploy started, or it is no longer behind a closed gate.
         Step::Clear
+    } else if observed.to_migrate && !new.active.runs() {
+        Step::Migrate
     } else if !wanted {
         Step::Link
     } else if !observed.ungated && !new.held {
@@ -383,6 +393,8 @@ fn swap(desired: &Desired, observed: &Observed) -> Next {
     let stays = !desired.keep_warm.is_zero() && !observed.ungated && old.active == Active::Active;
     if stays && !old.retires {
         Next::Do(Step::Warm)
+    } else if !stays && !gone && observed.to_pre_stop && old.active == Active::Active {
+        Next::Do(Step::PreStop)
     } else if !stays && !gone {
         Next::Do(Step::Retire)
     } else {

@@ -41,6 +41,7 @@ impl Model {
         if case.spare {
             observed.slots.insert(slot("amber"), Default::default());
         }
+        (observed.to_migrate, observed.to_pre_stop) = (case.hooks, case.hooks && !case.first);
         let (into, from) = if case.first { (blue, None) } else { (green, Some(blue)) };
         let desired = Desired {
             version: 1,
@@ -122,6 +123,12 @@ impl Model {
         let old = self.desired.from.clone();
         let old = || old.clone().expect("a step for an old slot when there is none");
         match step {
+            Step::Migrate => {
+                let runs = self.observed.slots[&new].active.runs();
+                assert!(!runs, "the new slot runs before the migration");
+                self.observed.to_migrate = false;
+            }
+            Step::PreStop => self.observed.to_pre_stop = false,
             Step::Clear | Step::Withdraw | Step::Rest => self.stop(&new),
             Step::Link => self.state(&new).release = Some(release(2)),
             Step::Hold => self.gate(&new, false),
@@ -226,6 +233,8 @@ struct Case {
     /// There is a third slot.
     spare: bool,
     keep_warm: bool,
+    /// With hooks before the start and the stop.
+    hooks: bool,
     /// With a canary, and whether it stays at each share.
     canary: Option<bool>,
 }
@@ -292,6 +301,7 @@ fn cases() -> impl Strategy<Value = Case> {
     let flags = (0..4_u8, any::<bool>(), any::<bool>(), any::<Option<bool>>());
     flags.prop_map(|(begin, spare, keep_warm, canary)| Case {
         first: begin == 1,
+        hooks: begin < 2,
         left: begin == 2,
         standby: begin == 3,
         spare,
@@ -318,6 +328,21 @@ fn a_deploy_is_these_steps() {
     let (outcome, steps) = run(Model::new(false, false), &[]);
     assert_eq!(outcome, Outcome::Live);
     assert_eq!(steps, [Link, Hold, Start, Probe, Commit, Open, Close, Watch, Retire]);
+}
+
+#[test]
+fn hooks_run_before_the_start_and_before_the_stop() {
+    use Step::*;
+    let hooks = Case { hooks: true, ..Case::default() };
+    let (_, steps) = run(Model::of(hooks), &[]);
+    let forward = [Migrate, Link, Hold, Start, Probe, Commit, Open, Close, Watch, PreStop, Retire];
+    assert_eq!(steps, forward);
+    let (outcome, steps) = run(Model::of(hooks), &[(0, Event::StepFails)]);
+    assert!(matches!(outcome, Outcome::RolledBack(_)));
+    assert_eq!(steps, [Migrate], "nothing else happens");
+    let (outcome, steps) = run(Model::of(hooks), &[(9, Event::StepFails)]);
+    assert!(matches!(outcome, Outcome::RolledBack(_)));
+    assert_eq!(steps[9..], [PreStop, Reopen, Shut, Return, Withdraw]);
 }
 
 #[track_caller]
@@ -462,6 +487,7 @@ fn every_step_is_met() {
     for case in [
         Case { keep_warm: true, ..Case::default() },
         Case { canary: Some(true), ..Case::default() },
+        Case { hooks: true, ..Case::default() },
     ] {
         met.extend(run(Model::of(case), &[]).1);
     }

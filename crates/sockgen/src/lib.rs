@@ -35,7 +35,9 @@ mod validate;
 pub use address::{Address, AddressError};
 pub use duration::{duration, short_duration};
 pub use error::ManifestError;
-pub use model::{App, Argv, Canary, Exec, Health, Listener, Probe, Ready, Swap, UnixAccess, below};
+pub use model::{
+    App, Argv, Canary, Exec, Health, Hooks, Listener, Probe, Ready, Swap, UnixAccess, below,
+};
 pub use names::{AppName, ListenerName, NameError, SlotName, UnitName};
 pub use place::{Place, PlaceError, Scope};
 pub use render::{UnitFile, render};

@@ -40,6 +40,8 @@ pub(crate) struct Manifest {
     #[serde(default)]
     pub(crate) release: Release,
     #[serde(default)]
+    pub(crate) hooks: Hooks,
+    #[serde(default)]
     pub(crate) metrics: Metrics,
 }
 
@@ -128,6 +130,20 @@ pub(crate) struct Release {
 impl Default for Release {
     fn default() -> Self {
         Self { keep: 5, max_size: Size(4 << 30), max_files: 250_000 }
+    }
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Hooks {
+    pub(crate) migrate: Option<Vec<String>>,
+    pub(crate) pre_stop: Option<Vec<String>>,
+    pub(crate) timeout: Span,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self { migrate: None, pre_stop: None, timeout: millis(600_000) }
     }
 }
 

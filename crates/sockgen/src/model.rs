@@ -57,6 +57,25 @@ pub struct Argv {
     pub args: Vec<String>,
 }
 
+impl fmt::Display for Argv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Exec::Release(program) | Exec::Program(program)) = &self.exec;
+        write!(f, "{}", program.display())?;
+        self.args.iter().try_for_each(|arg| write!(f, " {arg}"))
+    }
+}
+
+/// Commands that a deploy runs beside the slots, each once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hooks {
+    /// Before the new slot starts: what the release needs of the world, such as a newer schema. The old release serves meanwhile.
+    pub migrate: Option<Argv>,
+    /// Before the old slot is stopped.
+    pub pre_stop: Option<Argv>,
+    /// The longest time that one may take.
+    pub timeout: Duration,
+}
+
 /// When a slot that was started counts as ready: `Type=` of systemd.service(5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -178,6 +197,7 @@ pub struct App {
     pub(crate) user: Option<String>,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) health: Health,
+    pub(crate) hooks: Hooks,
     pub(crate) gated: bool,
     pub(crate) ready: Ready,
     pub(crate) start_timeout: Duration,
@@ -297,6 +317,12 @@ impl App {
     #[must_use]
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// Commands that a deploy runs beside the slots.
+    #[must_use]
+    pub fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// Whether the program is built on `sockact`, so that a slot has a gate and an admin socket. One that is not accepts from the

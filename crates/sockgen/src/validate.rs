@@ -9,7 +9,9 @@ use crate::address::Address;
 use crate::duration::{Span, short_duration};
 use crate::error::ManifestError;
 use crate::manifest::{self, Manifest};
-use crate::model::{App, Argv, Canary, Exec, Health, Listener, Probe, Ready, Swap, UnixAccess};
+use crate::model::{
+    App, Argv, Canary, Exec, Health, Hooks, Listener, Probe, Ready, Swap, UnixAccess,
+};
 use crate::names::{AppName, ListenerName, SlotName};
 use crate::place::Place;
 use crate::share::Share;
@@ -46,13 +48,14 @@ pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
         of_a_user(&raw)?;
     }
     let slots = slots(&raw.name, raw.slots)?;
-    Ok(App {
+    let app = App {
         exec: exec_in("exec", &raw.exec, place)?,
         args: args("args", raw.args)?,
         user: raw.user.map(|user| account("user", user)).transpose()?,
         listeners: listeners(&raw.name, &slots, raw.listeners)?,
         environment: environment(raw.environment)?,
         health: health(raw.health, raw.gate, &slots)?,
+        hooks: hooks(raw.hooks)?,
         gated: raw.gate,
         ready: ready(raw.start.ready, raw.gate)?,
         start_timeout: positive("start.timeout", raw.start.timeout)?,
@@ -64,6 +67,44 @@ pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
         name: raw.name,
         place: place.clone(),
         slots,
+    };
+    together(&app)?;
+    Ok(app)
+}
+
+/// What is right alone and not beside the rest.
+fn together(app: &App) -> Checked<()> {
+    let checked = match &app.health.probe {
+        Probe::Exec(argv) => Some(argv),
+        _ => None,
+    };
+    let commands = [
+        ("health.exec", checked),
+        ("hooks.migrate", app.hooks.migrate.as_ref()),
+        ("hooks.pre_stop", app.hooks.pre_stop.as_ref()),
+    ];
+    for (key, argv) in commands {
+        if matches!(app.exec, Exec::Program(_))
+            && matches!(argv.map(|argv| &argv.exec), Some(Exec::Release(_)))
+        {
+            let problem = "is a path inside the release, and `exec` is a program outside of one";
+            return Err(ManifestError::value(key, problem)
+                .with_hint("write the absolute path of an installed program"));
+        }
+    }
+    if app.hooks.pre_stop.is_some() && !app.swap.keep_warm.is_zero() {
+        let problem = "stands beside swap.keep_warm, with which a timer stops the old slot later";
+        return Err(ManifestError::value("hooks.pre_stop", problem)
+            .with_hint("keep one of them: no controller is there to run it then"));
+    }
+    Ok(())
+}
+
+fn hooks(raw: manifest::Hooks) -> Checked<Hooks> {
+    Ok(Hooks {
+        migrate: raw.migrate.map(|given| argv("hooks.migrate", given)).transpose()?,
+        pre_stop: raw.pre_stop.map(|given| argv("hooks.pre_stop", given)).transpose()?,
+        timeout: positive("hooks.timeout", raw.timeout)?,
     })
 }
 

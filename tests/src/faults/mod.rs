@@ -53,6 +53,9 @@ watch = "300ms"
 drain = "2s"
 "#;
 
+/// Goes on from the manifest: both hooks, which succeed.
+const HOOKS: &str = "[hooks]\nmigrate = [\"/bin/true\"]\npre_stop = [\"/bin/true\"]\n";
+
 /// One fault at one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
@@ -182,6 +185,7 @@ impl Case {
             Scene::Leftover => drop(shop.deploy(&shop.release("older", None)).ok()),
             // Long enough for the steps, short enough to be waited for.
             Scene::Kept => shop.install(&format!("{MANIFEST}keep_warm = \"1s\"\n")),
+            Scene::Hooks => shop.install(&format!("{MANIFEST}{HOOKS}")),
             Scene::Swap | Scene::Canary | Scene::Sick | Scene::SickAlone => {}
         }
         shop.deploy(&shop.release(OLD, None)).ok();

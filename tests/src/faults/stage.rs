@@ -13,6 +13,8 @@ pub(super) enum Scene {
     Canary,
     /// The same, and the old release stands by for a while.
     Kept,
+    /// The same, with hooks that succeed.
+    Hooks,
     /// The new release sickens under users' traffic.
     Sick,
     /// It does, and somebody has stopped the old slot while it stood by.
@@ -52,6 +54,7 @@ pub(super) fn scene(step: Step) -> Scene {
         | Step::Record => Scene::Swap,
         Step::Canary | Step::Trial => Scene::Canary,
         Step::Warm => Scene::Kept,
+        Step::Migrate | Step::PreStop => Scene::Hooks,
         Step::Rest => Scene::First,
         Step::Reopen | Step::Shut | Step::Return | Step::Withdraw => Scene::Sick,
         Step::Revive => Scene::SickAlone,
@@ -61,7 +64,7 @@ pub(super) fn scene(step: Step) -> Scene {
 
 pub(super) fn new(step: Step) -> New {
     match step {
-        Step::Clear | Step::Link | Step::Hold | Step::Rest => New::Waits,
+        Step::Clear | Step::Migrate | Step::Link | Step::Hold | Step::Rest => New::Waits,
         Step::Start
         | Step::Probe
         | Step::Canary
@@ -70,6 +73,7 @@ pub(super) fn new(step: Step) -> New {
         | Step::Open
         | Step::Close
         | Step::Watch
+        | Step::PreStop
         | Step::Reopen
         | Step::Shut
         | Step::Revive
@@ -97,7 +101,9 @@ impl Scene {
     /// What the new release does wrong by itself.
     pub(super) fn flaw(self) -> Option<&'static str> {
         match self {
-            Self::Swap | Self::Leftover | Self::Canary | Self::Kept | Self::First => None,
+            Self::Swap | Self::Leftover | Self::Canary | Self::Kept | Self::Hooks | Self::First => {
+                None
+            }
             Self::Sick | Self::SickAlone => Some("sickens-after-requests=1"),
             Self::FirstSick => Some("sickens-after-requests=0"),
         }

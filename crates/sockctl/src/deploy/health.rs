@@ -33,6 +33,9 @@ impl Deploy<'_> {
 
     /// The last lines that the slot wrote since this controller started it.
     pub(super) async fn log_of(&self, slot: &SlotName) -> Vec<String> {
+        if let Some(blamed) = &self.blamed {
+            return last_words(&[blamed], self.wished()).await;
+        }
         let unit = self.session.app.slot_unit(slot);
         let asker = Asker::new(self.session.app, slot, &self.session.systemd);
         let units: Vec<_> = asker.unit().into_iter().chain([unit.as_ref()]).collect();

@@ -2,6 +2,7 @@
 
 mod canary;
 mod health;
+mod hooks;
 mod log;
 mod standby;
 mod steps;
@@ -21,6 +22,7 @@ use crate::report::{human, peak_memory_kib};
 use crate::sockets::Held;
 use crate::systemd::SystemdError;
 use crate::world::World;
+pub use hooks::Hook;
 
 /// More than systemd's own limit for the job, so that systemd's answer comes first.
 const GRACE: Duration = Duration::from_secs(15);
@@ -60,6 +62,8 @@ pub struct Deploy<'a> {
     observed: Observed,
     /// The sockets that PID 1 held when it began.
     before: Option<Held>,
+    /// The unit of a hook that failed, whose log says why.
+    blamed: Option<String>,
     /// When this controller started the new slot.
     started: Option<Instant>,
 }
@@ -68,7 +72,7 @@ impl<'a> Deploy<'a> {
     /// A deploy towards `desired`. The session holds the lock, and the wish is written down.
     pub fn new(session: Session<'a>, desired: Desired) -> Self {
         let observed = Observed::default();
-        Self { session, desired, observed, before: None, started: None }
+        Self { session, desired, observed, before: None, blamed: None, started: None }
     }
 
     /// Goes all the way.
@@ -128,6 +132,7 @@ impl<'a> Deploy<'a> {
                 Next::Stay(share) => return Ok(End::Stays(share)),
                 Next::Done(outcome) => {
                     let began = Instant::now();
+                    self.forget_hooks().await;
                     let recorded = self.record(&outcome);
                     self.tell_step(Step::Record, began.elapsed(), recorded.as_ref());
                     let detail = recorded.map_err(|fault| fault.reason)?;
@@ -143,7 +148,10 @@ impl<'a> Deploy<'a> {
     async fn observe(&mut self) -> Result<bool, SystemdError> {
         let world = World::look(self.session.app, &self.session.systemd).await?;
         let Observed { verified, trialed, watched, .. } = std::mem::take(&mut self.observed);
-        self.observed = Observed { verified, trialed, watched, ..world.observed() };
+        let to_migrate = self.is_due(Hook::Migrate).await?;
+        let to_pre_stop = self.is_due(Hook::PreStop).await?;
+        self.observed =
+            Observed { verified, trialed, watched, to_migrate, to_pre_stop, ..world.observed() };
         Ok(world.listening())
     }
 

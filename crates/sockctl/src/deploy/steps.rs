@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sockgen::{Ready, SlotName};
 
-use super::{Deploy, Fault, GRACE};
+use super::{Deploy, Fault, GRACE, Hook};
 use crate::admin::Admin;
 use crate::files;
 use crate::gc;
@@ -23,6 +23,8 @@ impl Deploy<'_> {
         let old = self.desired.from.clone().unwrap_or_else(|| new.clone());
         match step {
             Step::Clear => self.clear(&new).await,
+            Step::Migrate => self.hook(Hook::Migrate, &new).await,
+            Step::PreStop => self.hook(Hook::PreStop, &old).await,
             Step::Link => self.link(&new),
             Step::Hold => self.hold(&new),
             Step::Start => self.start(&new).await,
