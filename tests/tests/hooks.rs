@@ -78,13 +78,17 @@ fn hooks_run_as_the_service_and_their_failure_is_no_ones_loss() {
     assert!(journal.contains("goodbye of blue"), "{journal}");
     assert_eq!(state(&shop), "inactive", "it is forgotten");
 
-    let before = shop.status();
+    let slots = || {
+        ["blue", "green"]
+            .map(|slot| ["invocation", "release", "active"].map(|key| shop.slot(slot)[key].clone()))
+    };
+    let before = slots();
     let broken = shop.deploy(&release(&shop, "v3", "echo no such column; exit 4")).exits(3);
     assert!(broken.stderr.contains("bin/migrate --up exited with status 4"), "{broken}");
     assert!(broken.stderr.contains("| no such column"), "{broken}");
     let hangs = shop.deploy(&release(&shop, "v4", "sleep 60")).exits(3);
     assert!(hangs.stderr.contains("bin/migrate --up did not end within 2.0 s"), "{hangs}");
-    assert_eq!((shop.status(), state(&shop)), (before, "inactive".into()));
+    assert_eq!((slots(), state(&shop)), (before, "inactive".into()));
 
     // What was migrated stays: a rollback migrates nothing.
     let count = runs(&shop);
