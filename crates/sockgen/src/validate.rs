@@ -54,8 +54,8 @@ pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
         user: raw.user.map(|user| account("user", user)).transpose()?,
         listeners: listeners(&raw.name, &slots, raw.listeners)?,
         environment: environment(raw.environment)?,
-        health: health(raw.health, raw.gate, &slots)?,
-        hooks: hooks(raw.hooks)?,
+        health: health(raw.health, raw.gate, &slots, place)?,
+        hooks: hooks(raw.hooks, place)?,
         gated: raw.gate,
         ready: ready(raw.start.ready, raw.gate)?,
         start_timeout: positive("start.timeout", raw.start.timeout)?,
@@ -100,10 +100,10 @@ fn together(app: &App) -> Checked<()> {
     Ok(())
 }
 
-fn hooks(raw: manifest::Hooks) -> Checked<Hooks> {
+fn hooks(raw: manifest::Hooks, place: &Place) -> Checked<Hooks> {
     Ok(Hooks {
-        migrate: raw.migrate.map(|given| argv("hooks.migrate", given)).transpose()?,
-        pre_stop: raw.pre_stop.map(|given| argv("hooks.pre_stop", given)).transpose()?,
+        migrate: raw.migrate.map(|given| argv("hooks.migrate", given, place)).transpose()?,
+        pre_stop: raw.pre_stop.map(|given| argv("hooks.pre_stop", given, place)).transpose()?,
         timeout: positive("hooks.timeout", raw.timeout)?,
     })
 }
@@ -347,14 +347,14 @@ pub(crate) fn health_path(path: &str) -> Checked<()> {
 }
 
 /// A program and its arguments, as one list.
-fn argv(key: &str, given: Vec<String>) -> Checked<Argv> {
+fn argv(key: &str, given: Vec<String>, place: &Place) -> Checked<Argv> {
     let mut words = given.into_iter();
     let Some(program) = words.next() else {
         return Err(ManifestError::value(key, "names no program").with_hint(
             "write the program and its arguments, such as [\"bin/check\", \"--deep\"]",
         ));
     };
-    Ok(Argv { exec: exec(key, &program)?, args: args(key, words.collect())? })
+    Ok(Argv { exec: exec_in(key, &program, place)?, args: args(key, words.collect())? })
 }
 
 fn ready(given: Ready, gate: bool) -> Checked<Ready> {
@@ -366,12 +366,12 @@ fn ready(given: Ready, gate: bool) -> Checked<Ready> {
     Ok(given)
 }
 
-fn health(raw: manifest::Health, gate: bool, slots: &[SlotName]) -> Checked<Health> {
+fn health(raw: manifest::Health, gate: bool, slots: &[SlotName], place: &Place) -> Checked<Health> {
     Ok(Health {
         interval: positive("health.interval", raw.interval)?,
         timeout: positive("health.timeout", raw.timeout)?,
         failures: failures(raw.failures)?,
-        probe: probe(raw.path, raw.exec, raw.at, gate, slots)?,
+        probe: probe(raw.path, raw.exec, raw.at, gate, slots, place)?,
     })
 }
 
@@ -381,6 +381,7 @@ fn probe(
     at: Option<BTreeMap<SlotName, manifest::At>>,
     gate: bool,
     slots: &[SlotName],
+    place: &Place,
 ) -> Checked<Probe> {
     path.as_deref().map_or(Ok(()), health_path)?;
     let at = at.map(|at| health_at(at, slots)).transpose()?;
@@ -389,7 +390,7 @@ fn probe(
             let problem = "stands beside health.path or health.at, which ask in another way";
             Err(ManifestError::value("health.exec", problem).with_hint("keep one of them"))
         }
-        (Some(exec), None, None) => Ok(Probe::Exec(argv("health.exec", exec)?)),
+        (Some(exec), None, None) => Ok(Probe::Exec(argv("health.exec", exec, place)?)),
         (None, Some(at), Some(path)) => Ok(Probe::Http { path, at }),
         (None, Some(at), None) => Ok(Probe::Connect { at }),
         (None, None, _) if !gate => {
