@@ -5,18 +5,19 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use axum::Router;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
+use sockact::Guards;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode> {
@@ -34,8 +35,11 @@ async fn main() -> Result<ExitCode> {
     }
     let listeners = sockact::listeners()?;
     let http = listeners.tcp_or("http", "127.0.0.1:8080")?;
-    let router = router(shop);
+    let shop = Arc::new(shop);
+    let router = router(&shop);
     let mut serve = sockact::serve(http, router.clone());
+    // The first and only time.
+    let _ = shop.guards.set(serve.guards());
     // Any further listener of the manifest serves the same.
     for name in listeners.remaining() {
         serve = serve.and(listeners.tcp(&name)?, router.clone());
@@ -59,6 +63,8 @@ struct Shop {
     started: Instant,
     /// All but those for its health.
     requests: AtomicU64,
+    /// What knows of the drain.
+    guards: OnceLock<Guards>,
 }
 
 /// How this release fails.
@@ -89,7 +95,7 @@ impl Shop {
         let fault = read("FAULT")?.map_or(Ok(Fault::None), |text| Fault::parse(text.trim()))?;
         let (started, requests) = (Instant::now(), AtomicU64::new(0));
         let (home, version) = (release.to_owned(), version.trim().to_owned());
-        Ok(Self { home, version, fault, started, requests })
+        Ok(Self { home, version, fault, started, requests, guards: OnceLock::new() })
     }
 
     fn is_healthy(&self) -> bool {
@@ -118,17 +124,16 @@ impl Fault {
     }
 }
 
-fn router(shop: Shop) -> Router {
-    let shop = Arc::new(shop);
+fn router(shop: &Arc<Shop>) -> Router {
     Router::new()
         .route("/", get(async |State(shop): State<Arc<Shop>>| shop.version.clone()))
         .route("/pid", get(async || std::process::id().to_string()))
         .route("/slow", get(slow))
-        .route("/ws", get(async |upgrade: WebSocketUpgrade| upgrade.on_upgrade(echo)))
-        .layer(middleware::from_fn_with_state(Arc::clone(&shop), count))
+        .route("/ws", get(upgrade))
+        .layer(middleware::from_fn_with_state(Arc::clone(shop), count))
         .route("/health", get(health))
         .route("/allocate", get(allocate))
-        .with_state(shop)
+        .with_state(Arc::clone(shop))
 }
 
 /// Counts every request but those for its health, and dies when it is time to.
@@ -167,12 +172,30 @@ async fn slow(uri: Uri) -> Result<String, StatusCode> {
     Ok(format!("slept {ms} ms"))
 }
 
-async fn echo(mut socket: WebSocket) {
-    // An error is a client that went away.
-    while let Some(Ok(message)) = socket.recv().await {
+async fn upgrade(State(shop): State<Arc<Shop>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(async move |socket| {
+        if let Some(guards) = shop.guards.get() {
+            echo(socket, guards).await;
+        }
+    })
+}
+
+/// Until the client goes away, or the drain's deadline: then it says so.
+async fn echo(mut socket: WebSocket, guards: &Guards) {
+    loop {
+        let message = tokio::select! {
+            message = socket.recv() => message,
+            () = guards.cut() => {
+                let goodbye = CloseFrame { code: close_code::AWAY, reason: "going away".into() };
+                // An error is a client that went away.
+                let _ = socket.send(Message::Close(Some(goodbye))).await;
+                return;
+            }
+        };
+        let Some(Ok(message)) = message else { return };
         let is_data = matches!(message, Message::Text(_) | Message::Binary(_));
         if is_data && socket.send(message).await.is_err() {
-            break;
+            return;
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::run::Signals;
 use super::shared::Shared;
@@ -12,6 +12,9 @@ use crate::{End, Report};
 
 /// How often overdue idle connections are looked for.
 const TICK: Duration = Duration::from_millis(100);
+/// How long applications may take to say goodbye once the deadline has passed. Units made by sockgen leave five seconds
+/// between the deadline and the kill.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How often systemd is told what is left.
 const STATUS: Duration = Duration::from_secs(1);
 
@@ -58,6 +61,10 @@ pub(super) async fn drain(
     let after = tracker.sums();
     let left = tracker.left();
     tracker.enter_phase(Phase::Cutting);
+    if end == End::Deadline && left.upgraded + left.guards > 0 {
+        // What the application knows of the deadline it learned just now: a close frame takes a moment.
+        let _ = timeout(FAREWELL, tracker.emptied()).await;
+    }
     Report {
         end,
         drained: began.elapsed(),

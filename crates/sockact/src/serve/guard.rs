@@ -38,6 +38,34 @@ impl Guards {
     pub async fn draining(&self) {
         self.0.entered(Phase::Draining).await;
     }
+
+    /// Ready when the drain's deadline has passed: what is still open says goodbye now, within a second. For an upgraded
+    /// connection, which counts by itself; a [`Guard`] has its own [`cut`](Guard::cut).
+    ///
+    /// A WebSocket ends with a close frame of status 1001 (RFC 6455, section 7.4.1: "going away"):
+    ///
+    /// ```no_run
+    /// use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+    ///
+    /// async fn echo(mut socket: WebSocket, guards: sockact::Guards) {
+    ///     loop {
+    ///         tokio::select! {
+    ///             message = socket.recv() => match message {
+    ///                 Some(Ok(message)) => drop(socket.send(message).await),
+    ///                 _ => break,
+    ///             },
+    ///             () = guards.cut() => {
+    ///                 let goodbye = CloseFrame { code: close_code::AWAY, reason: "".into() };
+    ///                 let _ = socket.send(Message::Close(Some(goodbye))).await;
+    ///                 break;
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub async fn cut(&self) {
+        self.0.entered(Phase::Cutting).await;
+    }
 }
 
 /// The drain waits as long as this lives.

@@ -72,7 +72,8 @@ use track::Tracker;
 ///   more request: [`idle_window`](Serve::idle_window).
 /// - HTTP/2: GOAWAY at once; streams that are open are answered.
 /// - A connection counts until it is closed, an upgraded one too.
-/// - The drain ends with the last connection, at the deadline, or with a second signal.
+/// - The drain ends with the last connection, at the deadline, or with a second signal. At the deadline upgraded
+///   connections have a second to say goodbye: [`Guards::cut`].
 ///
 /// # Errors
 /// [`ServeError`], all before `READY=1`. What goes wrong on one connection ends that connection.
@@ -159,6 +160,12 @@ impl Serve {
     pub fn and<S: HttpService>(mut self, listener: impl Into<Listener>, router: S) -> Serve {
         self.sites.push(Site::new(listener.into(), settled(router)));
         self
+    }
+
+    /// What tells the application of the drain and of its deadline, for connections that it has upgraded and for work of
+    /// its own.
+    pub fn guards(&self) -> Guards {
+        Guards::new(&self.tracker)
     }
 
     /// How long an idle HTTP/1 connection is kept for one more request, from the begin of the drain

@@ -432,7 +432,9 @@ fn slots(facts: &Facts, found: &mut Vec<Finding>) {
         }
         let open =
             |slot: &Slot| slot.active == Active::Active && slot.gate.is_none_or(|gate| gate > 0.0);
-        if !is_live && open(slot) && live.is_some_and(open) {
+        // A canary shares with the live slot on purpose: it has a part, and comes back closed.
+        let canary = slot.held && slot.gate.is_some_and(|gate| gate < 1.0);
+        if !is_live && open(slot) && !canary && live.is_some_and(open) {
             let cause = format!(
                 "it accepts, and so does {}, which is live",
                 live.map_or("", |l| l.name.as_ref())

@@ -1,0 +1,112 @@
+//! More slots than two, connections that last, and the end of an application.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use e2e::shop::Shop;
+
+/// How long an old release may drain here.
+const DRAIN: Duration = Duration::from_secs(6);
+
+const THREE: &str = r#"
+name = "shop"
+exec = "bin/shop"
+slots = ["blue", "green", "amber"]
+[listeners.http]
+listen = "127.0.0.1:8080"
+[health]
+interval = "50ms"
+[swap]
+stable = "100ms"
+watch = "100ms"
+drain = "6s"
+"#;
+
+/// An open WebSocket (RFC 6455).
+struct WebSocket(TcpStream);
+
+impl WebSocket {
+    fn open(shop: &Shop) -> Self {
+        let mut stream = shop.sandbox.connect("127.0.0.1:8080").expect("it listens");
+        let limit = Some(Duration::from_secs(30));
+        stream.set_read_timeout(limit).expect("a timeout can be set");
+        let request = "GET /ws HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        stream.write_all(request.as_bytes()).expect("it takes the request");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("it answers");
+            head.extend(byte);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+        Self(stream)
+    }
+
+    /// Sends a text and gets it back.
+    fn echoes(&mut self) {
+        // Final text frame, masked with zeros, as a client must (section 5.3).
+        self.0.write_all(b"\x81\x82\0\0\0\0hi").expect("it is open");
+        let mut frame = [0; 4];
+        self.0.read_exact(&mut frame).expect("it echoes");
+        assert_eq!(&frame, b"\x81\x02hi");
+    }
+
+    /// The status of the close frame that comes next.
+    fn closed(mut self) -> u16 {
+        let mut rest = Vec::new();
+        self.0.read_to_end(&mut rest).expect("a proper end, no reset");
+        assert_eq!(rest.first(), Some(&0x88), "no close frame: {rest:?}");
+        u16::from_be_bytes([rest[2], rest[3]])
+    }
+}
+
+#[test]
+fn a_drain_delays_no_deploy_and_ends_with_a_close_frame() {
+    let shop = Shop::machine();
+    shop.install(THREE);
+    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    shop.deploy(&shop.release("v1", None)).ok();
+    let mut socket = WebSocket::open(&shop);
+    socket.echoes();
+    let began = Instant::now();
+    shop.deploy(&shop.release("v2", None)).ok();
+    assert_eq!(shop.slot("blue")["role"], "draining");
+    socket.echoes();
+    shop.deploy(&shop.release("v3", None)).ok();
+    assert!(began.elapsed() < DRAIN, "the deploys waited for the drain: {:?}", began.elapsed());
+    assert_eq!((shop.status()["live"].as_str(), shop.get()), (Some("amber"), "v3".into()));
+    socket.echoes();
+    assert_eq!(socket.closed(), 1001);
+    let took = began.elapsed();
+    assert!(took >= DRAIN, "it was closed after {took:?}, before the deadline");
+    let gone = "while systemctl is-active --quiet shop-blue.service; do sleep 0.05; done";
+    shop.sandbox.run(["timeout", "30", "sh", "-c", gone]).ok();
+    assert_eq!(shop.one_live_slot(), "amber");
+    shop.sockctl(["rollback", "shop"]).ok();
+    assert_eq!(shop.get(), "v2");
+}
+
+#[test]
+fn a_stopped_application_has_drained_and_stays_closed() {
+    let shop = Shop::deployed();
+    let slow = ["--silent", "--max-time", "30", "http://127.0.0.1:8080/slow?ms=1500"];
+    let mut request = shop.sandbox.command("curl");
+    let mut request = request.args(slow).stdout(Stdio::null()).spawn().expect("nsenter starts");
+    let begun = "until sockctl status shop | grep -q '1 requests in flight'; do sleep 0.05; done";
+    shop.sandbox.run(["timeout", "30", "sh", "-c", begun]).ok();
+    let stop = shop.sockctl(["stop", "shop", "--disable"]).ok();
+    assert!(stop.stdout.contains("systemctl enable --now shop.target"), "{stop}");
+    assert!(request.wait().expect("curl ends").success(), "what had begun was not answered");
+    let refused = shop.sandbox.connect("127.0.0.1:8080").expect_err("nobody listens");
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    shop.sandbox.run(["systemctl", "is-enabled", "shop.target"]).exits(1);
+    for slot in ["blue", "green"] {
+        assert_eq!(shop.slot(slot)["active"], "inactive");
+    }
+    shop.sockctl(["stop", "shop"]).ok();
+    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    assert_eq!((shop.get(), shop.one_live_slot()), ("v1".into(), "blue".into()));
+}
