@@ -19,6 +19,7 @@ setpriv util-linux
 systemd-analyze systemd
 tar tar
 unshare util-linux
+faketime faketime
 wrk wrk
 '
 # The oldest Rust that builds the workspace is written once, in its Cargo.toml.

@@ -47,6 +47,16 @@ pub enum AdminError {
         /// What the kernel answered.
         source: io::Error,
     },
+    /// Somebody else listens there, with another user id than the service manager's.
+    #[error(
+        "{address} is a socket of user {uid}, not of the service manager: nothing is said to it"
+    )]
+    Foreign {
+        /// Where it was asked.
+        address: Address,
+        /// Whose it is.
+        uid: u32,
+    },
     /// It spoke no HTTP, or more of it than is read.
     #[error("{path}: no usable HTTP answer: {reason}")]
     Http {
@@ -87,17 +97,19 @@ fn quoted(body: &str) -> String {
 #[derive(Debug, Clone)]
 pub struct Admin {
     address: Address,
+    /// Whether the service manager listens there for the slot.
+    activated: bool,
 }
 
 impl Admin {
     /// The admin socket at this path. Nothing is opened yet.
     pub fn new(socket: PathBuf) -> Self {
-        Self::at(Address::Unix(socket))
+        Self { address: Address::Unix(socket), activated: true }
     }
 
     /// An address that the slot opened for it. Nothing is opened yet.
     pub fn at(address: Address) -> Self {
-        Self { address }
+        Self { address, activated: false }
     }
 
     /// Connects, and says nothing: healthy when somebody listens.
@@ -106,7 +118,7 @@ impl Admin {
     /// When nobody does, or the connection does not come about in time.
     pub async fn connect(&self, within: Duration) -> Result<(), AdminError> {
         let path = self.address.to_string();
-        tokio::time::timeout(within, connect(&self.address))
+        tokio::time::timeout(within, self.stream())
             .await
             .map_err(|_| AdminError::Timeout { path, within })?
             .map(drop)
@@ -146,15 +158,67 @@ impl Admin {
         body: Bytes,
         within: Duration,
     ) -> Result<Bytes, AdminError> {
-        let (status, body) =
-            tokio::time::timeout(within, exchange(&self.address, method, path, body))
-                .await
-                .map_err(|_| AdminError::Timeout { path: path.into(), within })??;
+        let (status, body) = tokio::time::timeout(within, self.exchange(method, path, body))
+            .await
+            .map_err(|_| AdminError::Timeout { path: path.into(), within })??;
         if status.is_success() || status.is_redirection() {
             return Ok(body);
         }
         let body = String::from_utf8_lossy(&body).into_owned();
         Err(AdminError::Status { path: path.into(), status, body })
+    }
+
+    async fn stream(&self) -> Result<Box<dyn Stream>, AdminError> {
+        let address = || self.address.clone();
+        let failed = |source| AdminError::Connect { address: address(), source };
+        let path = match &self.address {
+            Address::Tcp(at) => return Ok(Box::new(TcpStream::connect(at).await.map_err(failed)?)),
+            Address::Unix(path) => path,
+        };
+        let stream = UnixStream::connect(path).await.map_err(failed)?;
+        // Of a listening socket the kernel tells who called listen(2), see unix(7), SO_PEERCRED: the manager, whose user we are.
+        let uid = stream.peer_cred().map_err(failed)?.uid();
+        if self.activated && uid != rustix::process::geteuid().as_raw() {
+            return Err(AdminError::Foreign { address: address(), uid });
+        }
+        Ok(Box::new(stream))
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), AdminError> {
+        let http = |reason: &dyn std::fmt::Display| AdminError::Http {
+            path: path.into(),
+            reason: reason.to_string(),
+        };
+        let stream = self.stream().await?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|e| http(&e))?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "sockact")
+            .header("user-agent", "sockctl")
+            .header("connection", "close")
+            .body(Full::new(body))
+            .map_err(|e| http(&e))?;
+        let talk = async {
+            let answer = sender.send_request(request).await.map_err(|e| http(&e))?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await;
+            Ok((status, body.map_err(|error| http(&too_long(&*error)))?.to_bytes()))
+        };
+        tokio::pin!(talk);
+        tokio::pin!(connection);
+        tokio::select! {
+            // A finished connection may have left the answer in the channel, so the talk is asked first and last.
+            biased;
+            result = &mut talk => result,
+            _ = &mut connection => talk.await,
+        }
     }
 }
 
@@ -164,51 +228,6 @@ const OWN_LIMIT: Duration = Duration::from_secs(5);
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
-
-async fn connect(address: &Address) -> Result<Box<dyn Stream>, AdminError> {
-    let stream: io::Result<Box<dyn Stream>> = match address {
-        Address::Unix(path) => UnixStream::connect(path).await.map(|stream| Box::new(stream) as _),
-        Address::Tcp(at) => TcpStream::connect(at).await.map(|stream| Box::new(stream) as _),
-    };
-    stream.map_err(|source| AdminError::Connect { address: address.clone(), source })
-}
-
-async fn exchange(
-    address: &Address,
-    method: Method,
-    path: &str,
-    body: Bytes,
-) -> Result<(StatusCode, Bytes), AdminError> {
-    let http = |reason: &dyn std::fmt::Display| AdminError::Http {
-        path: path.into(),
-        reason: reason.to_string(),
-    };
-    let stream = connect(address).await?;
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|e| http(&e))?;
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "sockact")
-        .header("user-agent", "sockctl")
-        .header("connection", "close")
-        .body(Full::new(body))
-        .map_err(|e| http(&e))?;
-    let talk = async {
-        let answer = sender.send_request(request).await.map_err(|e| http(&e))?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await;
-        Ok((status, body.map_err(|error| http(&too_long(&*error)))?.to_bytes()))
-    };
-    tokio::pin!(talk);
-    tokio::pin!(connection);
-    tokio::select! {
-        // A finished connection may have left the answer in the channel, so the talk is asked first and last.
-        biased;
-        result = &mut talk => result,
-        _ = &mut connection => talk.await,
-    }
-}
 
 fn too_long(error: &(dyn std::error::Error + 'static)) -> String {
     if error.is::<LengthLimitError>() {

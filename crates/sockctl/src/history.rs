@@ -11,6 +11,7 @@ use sockgen::{App, SlotName};
 use crate::files::{self, FileError};
 use crate::plan::{Command, Desired, Outcome};
 use crate::release::ReleaseId;
+use crate::report::monotonic_us;
 
 /// A finished deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +47,7 @@ impl Entry {
         let since = Timestamp::from_second(desired.since).unwrap_or(now);
         Self {
             since,
-            took_ms: (now.as_millisecond() - since.as_millisecond()).try_into().unwrap_or(0),
+            took_ms: ((monotonic_us() - desired.since_us) / 1000).try_into().unwrap_or(0),
             command: desired.command,
             user,
             release: desired.release.clone(),

@@ -70,6 +70,8 @@ pub struct Desired {
     pub failed: Option<String>,
     /// When it was asked, seconds since the epoch.
     pub since: i64,
+    /// The same by CLOCK_MONOTONIC, in microseconds: the wish lives no longer than the boot, and the other clock may jump.
+    pub since_us: i64,
 }
 
 /// systemd's word for the state of a unit (org.freedesktop.systemd1(5), `ActiveState`), as far as the plan needs it.
@@ -274,6 +276,7 @@ pub enum Next {
 ///     keep_warm: std::time::Duration::ZERO,
 ///     failed: None,
 ///     since: 0,
+///     since_us: 0,
 /// };
 /// assert_eq!(next(&first, &Observed::default()), Next::Do(Step::Link));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

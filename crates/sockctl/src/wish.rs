@@ -12,6 +12,7 @@ use crate::history;
 use crate::listen::unopened;
 use crate::plan::{Active, Command, Desired};
 use crate::release::{self, ReleaseId};
+use crate::report::monotonic_us;
 use crate::sockets::Held;
 use crate::systemd::Systemd;
 use crate::world::World;
@@ -161,6 +162,7 @@ pub fn wish(app: &App, world: &World, asked: Asked, canary: Option<Canary>) -> R
         keep_warm: if back { Duration::ZERO } else { app.swap().keep_warm },
         failed: None,
         since: Timestamp::now().as_second(),
+        since_us: monotonic_us(),
     })))
 }
 

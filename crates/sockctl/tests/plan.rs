@@ -55,6 +55,7 @@ impl Model {
             keep_warm: Duration::from_secs(u64::from(case.keep_warm)),
             failed: None,
             since: 0,
+            since_us: 0,
         };
         let mut model = Self { desired, observed, runs: 0, proven: vec![release(1)] };
         if let Some(from) = model.desired.from.clone() {
