@@ -1,4 +1,5 @@
-//! Listeners come: a new one is opened before the slot that needs it, and nobody else notices.
+//! Listeners come and go: a new one is opened before the slot that needs it, one that is removed is closed after its last user, and
+//! nobody else notices.
 
 use e2e::load::{Generator, Load};
 use e2e::shop::{Shop, URL};
@@ -54,4 +55,40 @@ fn a_new_listener_opens_without_a_gap_and_an_address_never_changes() {
     let refused = shop.sandbox.run(["sockgen", "install", name]).exits(1);
     assert!(refused.stderr.contains("add a listener with a new name"), "{refused}");
     assert_eq!((shop.one_live_slot(), shop.get()), ("blue".into(), "v2".into()));
+}
+
+#[test]
+fn a_removed_listener_is_closed_after_its_last_user() {
+    let shop = Shop::machine();
+    shop.install(&with(SECOND));
+    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    shop.deploy(&shop.release("v1", None)).ok();
+    let before = shop.socket_inode();
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    let second = ["curl", "--silent", "--max-time", "5", "http://127.0.0.1:8082/"];
+
+    // Its address cannot go on under another name.
+    let (name, renamed) = ("/srv/shop/sockact.toml", with(&SECOND.replace("second", "other")));
+    shop.sandbox.install_file(name, renamed, 0o644);
+    let refused = shop.sandbox.run(["sockgen", "install", name]).exits(1);
+    assert!(refused.stderr.contains("keep the old name"), "{refused}");
+
+    shop.sandbox.install_file(name, MANIFEST, 0o644);
+    let installed = shop.sandbox.run(["sockgen", "install", name]).ok();
+    assert!(installed.to_string().contains("shop-second.socket stays open"), "{installed}");
+    assert_eq!(shop.sandbox.run(second).ok().stdout, "v1", "the live slot still serves it");
+    let plan = shop.sockctl(["plan", "shop", "--restart"]).ok();
+    assert!(plan.stdout.contains("close 127.0.0.1:8082 (shop-second.socket)"), "{plan}");
+
+    let restart = shop.sockctl(["restart", "shop"]).ok();
+    assert!(restart.stdout.contains("127.0.0.1:8082 is closed"), "{restart}");
+    const REFUSED: i32 = 7; // curl(1)
+    shop.sandbox.run(second).exits(REFUSED);
+    let file = "/etc/systemd/system/shop-second.socket";
+    shop.sandbox.run(["test", "-e", file]).exits(1);
+    let units = shop.sandbox.run(["systemctl", "list-units", "--all", "shop-second*"]).ok();
+    assert!(!units.stdout.contains("shop-second"), "{units}");
+    load.finish().assert_clean();
+    assert_eq!((shop.one_live_slot(), shop.socket_inode()), ("green".into(), before));
+    shop.sockctl(["doctor", "shop"]).ok();
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use sockgen::install::removed;
 use sockgen::{App, Listener, Ready, Share, SlotName};
 
 use crate::canary::Canary;
@@ -223,6 +224,9 @@ fn text(app: &App, desired: &Desired, opens: &[&Listener], steps: &[Foreseen]) -
         let what = explained(*foreseen, app, desired);
         let _ = writeln!(text, "  {:<9} {what}", foreseen.0.name());
     }
+    for socket in removed(app).unwrap_or_default() {
+        let _ = writeln!(text, "  {:<9} {}", "unlisten", listen::farewell(&socket));
+    }
     for sentence in weaker(app) {
         let _ = writeln!(text, "ungated: {sentence}");
     }
@@ -244,6 +248,10 @@ fn last(desired: &Desired, steps: &[Foreseen]) -> Option<&'static Foreseen> {
 fn object(app: &App, desired: &Desired, opens: &[&Listener], steps: &[Foreseen]) -> Value {
     let opens = opens.iter().map(|new| json!({"step": "listen", "what": listen::explained(new)}));
     let step = |foreseen: &Foreseen| json!({"step": foreseen.0.name(), "what": explained(*foreseen, app, desired)});
+    let closes = removed(app).unwrap_or_default();
+    let closes =
+        closes.iter().map(|gone| json!({"step": "unlisten", "what": listen::farewell(gone)}));
+    let steps = opens.chain(steps.iter().chain(last(desired, steps)).map(step)).chain(closes);
     json!({
         "version": 1,
         "app": app.name().as_ref(),
@@ -253,6 +261,6 @@ fn object(app: &App, desired: &Desired, opens: &[&Listener], steps: &[Foreseen])
         "weaker": weaker(app),
         "into": desired.into.as_ref(),
         "from": desired.from.as_ref().map(AsRef::as_ref),
-        "steps": opens.chain(steps.iter().chain(last(desired, steps)).map(step)).collect::<Vec<_>>(),
+        "steps": steps.collect::<Vec<_>>(),
     })
 }

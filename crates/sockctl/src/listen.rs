@@ -1,15 +1,20 @@
-//! Listeners that are new in the manifest: their sockets are opened before the slot that needs them starts.
+//! Listeners come and go. The sockets of those that are new in the manifest are opened before the slot that needs them starts; of those that
+//! are not in it any more they are closed when nobody but systemd has them.
 //!
 //! `sockgen install` starts no unit. A socket of an active target that was never opened stands in nobody's way: opening it changes nothing for
 //! the others, and what connects to it waits in its backlog until the next slot takes it over.
 
 use std::time::{Duration, Instant};
 
+use sockgen::install::{Removed, removed};
 use sockgen::{App, Listener};
 
 use crate::commands::Session;
 use crate::error::Error;
+use crate::files;
 use crate::plan::Active;
+use crate::report::Report;
+use crate::sockets;
 use crate::systemd::{Systemd, SystemdError};
 
 /// A bind(2) and a listen(2).
@@ -51,4 +56,42 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// Closes the sockets of removed listeners whose last user is gone, each as a step of its own. What fails is said, and is tried again after the
+/// next deploy: it takes nothing from anybody.
+pub async fn close_removed(app: &App, systemd: &Systemd, report: &Report) {
+    let began = Instant::now();
+    let removed = match removed(app) {
+        Ok(removed) => removed,
+        Err(error) => return report.failed("unlisten", began.elapsed(), &error.to_string()),
+    };
+    for removed in removed {
+        let began = Instant::now();
+        match close(&removed, systemd).await {
+            Ok(detail) => report.done("unlisten", began.elapsed(), &detail),
+            Err(error) => report.failed("unlisten", began.elapsed(), &error.to_string()),
+        }
+    }
+}
+
+/// systemd refuses to stop it by hand (`RefuseManualStop=`, systemd.unit(5)) as long as it knows the file. Without the file a reload makes it let
+/// the descriptor go, and what is left of the unit is stopped.
+async fn close(removed: &Removed, systemd: &Systemd) -> Result<String, Error> {
+    let Removed { unit, address, path } = removed;
+    if sockets::is_used(address, systemd.pid())? {
+        return Ok(format!("{unit} stays open on {address}: a process still has it"));
+    }
+    files::remove(path)?;
+    systemd.reload().await?;
+    systemd.stop(unit, LIMIT).await?;
+    Ok(format!("{address} is closed: {unit} is not in the manifest any more"))
+}
+
+/// What becomes of it, for people.
+pub fn farewell(removed: &Removed) -> String {
+    format!(
+        "close {} ({}), which is not in the manifest any more, when its last user is gone",
+        removed.address, removed.unit
+    )
 }

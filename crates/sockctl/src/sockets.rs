@@ -137,6 +137,25 @@ pub fn is_listening(path: &Path) -> Result<bool, SocketError> {
     Ok(!listening(&Address::Unix(path.into()))?.is_empty())
 }
 
+/// Whether a process other than the manager has the socket that listens there.
+///
+/// # Errors
+/// When the kernel's tables cannot be read.
+pub fn is_used(address: &Address, manager: u32) -> Result<bool, SocketError> {
+    let inodes = listening(address)?;
+    let proc = Path::new("/proc");
+    let failed = |source| SocketError::Proc { path: proc.into(), source };
+    let pids = fs::read_dir(proc).map_err(failed)?.flatten();
+    let mut others = pids
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| *pid != manager);
+    // A process that has ended meanwhile has nothing.
+    Ok(others.any(|pid| {
+        let descriptors = descriptors_of(pid).unwrap_or_default();
+        inodes.iter().any(|inode| descriptors.contains_key(inode))
+    }))
+}
+
 /// The flags of the open file description, in octal: those of open(2), as proc(5) says of `fdinfo`.
 fn is_blocking(manager: u32, descriptor: &str) -> bool {
     let text =
@@ -146,7 +165,7 @@ fn is_blocking(manager: u32, descriptor: &str) -> bool {
     flags.is_some_and(|flags| flags & OFlags::NONBLOCK.bits() == 0)
 }
 
-/// The sockets of the manager, which is PID 1 or a user's own systemd, each with the name of its descriptor.
+/// The sockets of a process, such as the manager, which is PID 1 or a user's own systemd, each with the name of its descriptor.
 fn descriptors_of(manager: u32) -> Result<BTreeMap<Inode, String>, SocketError> {
     let path = PathBuf::from(format!("/proc/{manager}/fd"));
     let entries =

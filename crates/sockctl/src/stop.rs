@@ -11,6 +11,7 @@ use crate::admin::Admin;
 use crate::commands::Session;
 use crate::error::Error;
 use crate::history;
+use crate::listen::close_removed;
 use crate::lock;
 use crate::plan::{Active, Invocation};
 use crate::report::{Report, human};
@@ -142,6 +143,8 @@ pub async fn retire(
     let unit = app.slot_unit(&standby.name);
     systemd.stop(unit.as_ref(), app.swap().drain + GRACE).await?;
     systemd.reset_failed(unit.as_ref()).await?;
+    // It may have been the last user of a socket that is not in the manifest any more.
+    close_removed(app, &systemd, report).await;
     end(&format!("{slot} was warm long enough; stopped in {}", human(began.elapsed())), "retired");
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::commands::Session;
 use crate::error::Error;
 use crate::history;
 use crate::journal::{Message, usec};
+use crate::listen::close_removed;
 use crate::metrics;
 use crate::plan::{Active, Desired, Next, Observed, Outcome, Step, next};
 use crate::report::{human, peak_memory_kib};
@@ -97,6 +98,10 @@ impl<'a> Deploy<'a> {
         };
         match result {
             Ok(End::Done(outcome)) => {
+                if outcome == Outcome::Live {
+                    let session = &self.session;
+                    close_removed(session.app, &session.systemd, session.report).await;
+                }
                 self.tell_end(&outcome);
                 // A pity, not a failed deploy: the next one writes it anew.
                 let _ = metrics::write(self.session.app, &self.session.systemd).await;

@@ -5,6 +5,7 @@
 
 mod plan;
 mod ports;
+mod removed;
 mod snapshot;
 mod systemd;
 
@@ -20,6 +21,7 @@ use crate::model::{App, below};
 use crate::names::{MANIFEST_FILE, UnitName};
 use crate::place::Place;
 use crate::render;
+pub use removed::{Removed, removed};
 use snapshot::Snapshot;
 
 /// What is asked for.

@@ -155,7 +155,7 @@ fn found(folder: &Path, names: &[String]) -> Result<BTreeMap<String, Found>, Ins
     Ok(found)
 }
 
-fn ours(folder: &Path, app: &App) -> Result<BTreeMap<String, String>, InstallError> {
+pub(crate) fn ours(folder: &Path, app: &App) -> Result<BTreeMap<String, String>, InstallError> {
     let mut ours = BTreeMap::new();
     let prefix = format!("{}-", app.name());
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

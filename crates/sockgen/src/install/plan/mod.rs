@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::ports::{Holder, Tried};
+use super::removed::Removed;
 use super::snapshot::{Found, Program, Snapshot, listen_stream};
 use super::{Plan, Problem};
 use crate::files::Change;
@@ -114,7 +115,7 @@ fn other_apps(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Vec<
     }
 }
 
-/// A live socket is never re-addressed and never removed: systemd would drop its descriptor.
+/// A live socket is never re-addressed and never removed here: systemd would drop its descriptor.
 fn live_sockets(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Vec<Problem>) {
     for (name, old) in now.ours.iter().filter(|(name, _)| name.ends_with(".socket")) {
         if !now.is_live(name) {
@@ -122,13 +123,10 @@ fn live_sockets(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Ve
         }
         let before = listen_stream(name, old);
         let Some(unit) = units.iter().find(|unit| unit.name.as_ref() == name) else {
-            let message = format!("{name} is open at {before}, and would be removed");
-            let hint = format!(
-                "keep the listener; to close its port stop the whole application \
-                 (systemctl stop {}), install, and start it again",
-                app.target()
-            );
-            problems.push(Problem::new(message, hint));
+            if let Some(hint) = needed(app, name, old) {
+                let message = format!("{name} is open at {before}, and would be removed");
+                problems.push(Problem::new(message, hint));
+            }
             continue;
         };
         let after = listen_stream(name, &unit.text);
@@ -140,6 +138,28 @@ fn live_sockets(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Ve
             problems.push(Problem::new(message, hint));
         }
     }
+}
+
+/// Why an open socket of an earlier manifest cannot stay open until its last user has drained.
+fn needed(app: &App, name: &str, old: &str) -> Option<String> {
+    let Some(removed) = Removed::of(name, old) else {
+        let target = app.target();
+        return Some(format!(
+            "keep the slot; or stop the whole application (systemctl stop {target}), install, and start it again"
+        ));
+    };
+    let taken = app.listeners().iter().find(|listener| listener.address.overlaps(&removed.address));
+    taken.map(|listener| {
+        format!(
+            "listeners.{} has its address: keep the old name, an open socket cannot get another",
+            listener.name
+        )
+    })
+}
+
+/// Whether the file of an open socket stays, for sockctl to close when its last user has drained.
+fn stays(name: &str, now: &Snapshot) -> bool {
+    now.is_live(name) && now.ours.get(name).is_some_and(|old| Removed::of(name, old).is_some())
 }
 
 /// What the new units do to a live application, where that is not what a person would expect.
@@ -156,6 +176,13 @@ fn consequences(app: &App, units: &[UnitFile], now: &Snapshot, notes: &mut Vec<S
              systemctl stop {} and start",
             unit.name,
             app.target()
+        )
+    }));
+    let gone = now.ours.keys().filter(|name| !units.iter().any(|u| u.name.as_ref() == **name));
+    notes.extend(gone.filter(|name| stays(name, now)).map(|name| {
+        format!(
+            "{name} stays open until the next deploy or restart of {} has drained its last user",
+            app.name()
         )
     }));
     if let (Exec::Release(exec), Some(slot)) = (app.exec(), &now.lacking) {
@@ -247,6 +274,7 @@ fn changes(
         .map(|unit| Change { path: at(unit.name.as_ref()), text: Some(unit.text.clone()) })
         .collect();
     let gone = now.ours.keys().filter(|name| !units.iter().any(|u| u.name.as_ref() == **name));
+    let gone = gone.filter(|name| !stays(name, now));
     changes.extend(gone.map(|name| Change { path: at(name), text: None }));
     if now.manifest.as_deref() != Some(manifest) {
         let path = below(root, &app.manifest_path());

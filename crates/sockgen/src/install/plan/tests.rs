@@ -83,6 +83,10 @@ fn an_open_socket_keeps_its_address_and_its_unit() {
     start(&mut now, "shop-http.socket");
     refused(&RELEASE.replace("8080", "8081"), &now, "its address would become 127.0.0.1:8081");
     refused(&RELEASE.replace("listeners.http", "listeners.web"), &now, "would be removed");
+    // One that nobody takes the place of stays open, and its file stays with it.
+    let plan = decide(&RELEASE.replace("http]", "web]").replace("8080", "8081"), &now).unwrap();
+    assert!(plan.changes.iter().all(|change| change.text.is_some()));
+    assert!(plan.notes.iter().any(|note| note.starts_with("shop-http.socket stays open")));
     // Closed, both are done.
     let now = installed(RELEASE);
     assert!(decide(&RELEASE.replace("8080", "8081"), &now).is_ok());

@@ -1,0 +1,49 @@
+//! Sockets of listeners that were in an earlier manifest: open until their last user has drained.
+
+use std::path::{Path, PathBuf};
+
+use super::InstallError;
+use super::snapshot::{listen_stream, ours};
+use crate::address::Address;
+use crate::check::Unit;
+use crate::model::{App, below};
+use crate::names::ADMIN_FD_NAME;
+use crate::render;
+
+/// A public socket whose listener is not in the manifest any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Its unit, `shop-http.socket`.
+    pub unit: String,
+    /// Where it listens, as long as it is open.
+    pub address: Address,
+    /// The unit file that an earlier install wrote.
+    pub path: PathBuf,
+}
+
+impl Removed {
+    /// The socket of a unit file; `None` for the admin socket of a slot, and for what listens on nothing we know.
+    pub(crate) fn of(unit: &str, text: &str) -> Option<Self> {
+        let parsed = Unit::parse(unit, text);
+        let admin = parsed.value("Socket", "FileDescriptorName") == Some(ADMIN_FD_NAME);
+        if admin || !unit.ends_with(".socket") {
+            return None;
+        }
+        // A `%` stands twice in a unit file.
+        let address = listen_stream(unit, text).replace("%%", "%").parse().ok()?;
+        Some(Self { unit: unit.to_owned(), address, path: PathBuf::new() })
+    }
+}
+
+/// The public sockets that earlier installs of the application wrote and the installed manifest does not name.
+///
+/// # Errors
+/// When a unit file cannot be read.
+pub fn removed(app: &App) -> Result<Vec<Removed>, InstallError> {
+    let folder = below(Path::new("/"), app.place().units());
+    let units = render(app);
+    let ours = ours(&folder, app)?.into_iter();
+    let gone = ours.filter(|(name, _)| !units.iter().any(|unit| unit.name.as_ref() == name));
+    let gone = gone.filter_map(|(name, text)| Removed::of(&name, &text));
+    Ok(gone.map(|removed| Removed { path: folder.join(&removed.unit), ..removed }).collect())
+}
