@@ -1,4 +1,4 @@
-//! What was seen of the machine: read once, handed to [`super::diagnose`].
+//! What was seen of the machine: read once, handed to [`super::diagnose()`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
