@@ -1,7 +1,5 @@
-//! Which descriptors are still there: found by name and by place at the same cost, however many.
+//! Which descriptors are still there: found by name and by place, at little cost however many there are.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::Passed;
@@ -12,33 +10,25 @@ use super::vars::Name;
 #[derive(Debug, Default)]
 pub(super) struct Places {
     places: Vec<Place>,
-    by_name: HashMap<String, Indices, Hasher>,
+    /// Sorted by what they stand for. Not a hash map: nearly always this is one or a few, and the code of a map, which nothing else
+    /// at a program's start has run yet, takes longer to load than to search here.
+    spellings: Vec<Spelling>,
 }
 
-/// The same in every process: names come from unit files, not from whom one has to fear, and a
-/// service with one socket need not ask the kernel for a random number.
-type Hasher = BuildHasherDefault<DefaultHasher>;
-
-/// Nearly always a name is that of one descriptor.
-#[derive(Debug)]
-enum Indices {
-    One(usize),
-    Several(Vec<usize>),
+/// One way to write the name of what is, or was, in a place.
+#[derive(Clone, Copy, Debug)]
+struct Spelling {
+    place: usize,
+    /// Which one of [`Name::spellings`].
+    nth: usize,
 }
 
-impl Indices {
-    fn add(&mut self, index: usize) {
-        match self {
-            Indices::One(first) => *self = Indices::Several(vec![*first, index]),
-            Indices::Several(all) => all.push(index),
-        }
-    }
-
-    fn all(&self) -> &[usize] {
-        match self {
-            Indices::One(one) => std::slice::from_ref(one),
-            Indices::Several(all) => all,
-        }
+impl Spelling {
+    fn text(self, places: &[Place]) -> &str {
+        places[self.place]
+            .name()
+            .and_then(|name| name.spellings().nth(self.nth))
+            .unwrap_or_default()
     }
 }
 
@@ -52,6 +42,14 @@ enum Place {
 }
 
 impl Place {
+    fn name(&self) -> Option<&Name> {
+        match self {
+            Place::Here(passed) => Some(passed.full_name()),
+            Place::Taken(name) => Some(name),
+            Place::Hidden => None,
+        }
+    }
+
     fn here(&self) -> Option<&Passed> {
         match self {
             Place::Here(passed) => Some(passed),
@@ -84,22 +82,20 @@ impl Place {
 
 impl Places {
     pub(super) fn new(passed: Vec<Passed>) -> Places {
-        let mut new = Places {
-            places: Vec::with_capacity(passed.len() + 1),
-            by_name: HashMap::with_capacity_and_hasher(passed.len(), Hasher::default()),
-        };
+        let mut places = Vec::with_capacity(passed.len() + 1);
+        let mut spellings = Vec::with_capacity(passed.len());
         for one in passed {
             // The numbers rise; one that is missing is the admin socket's.
             let place = usize::try_from(one.as_raw_fd() - FIRST).unwrap_or_default();
-            new.places.resize_with(place.max(new.places.len()), || Place::Hidden);
-            let place = new.places.len();
-            for name in one.full_name().spellings() {
-                let known = new.by_name.entry(name.to_owned());
-                known.and_modify(|at| at.add(place)).or_insert(Indices::One(place));
-            }
-            new.places.push(Place::Here(one));
+            places.resize_with(place.max(places.len()), || Place::Hidden);
+            let place = places.len();
+            let ways = one.full_name().spellings().count();
+            spellings.extend((0..ways).map(|nth| Spelling { place, nth }));
+            places.push(Place::Here(one));
         }
-        new
+        // Stable: under one name the places stay in order.
+        spellings.sort_by(|a, b| a.text(&places).cmp(b.text(&places)));
+        Places { places, spellings }
     }
 
     /// How many places there are, empty ones included.
@@ -109,18 +105,26 @@ impl Places {
 
     /// Whether any has or had this name.
     pub(super) fn knows(&self, name: &str) -> bool {
-        self.by_name.contains_key(name)
+        !self.spelt(name).is_empty()
     }
 
     /// What is still there under this name, and its places.
     pub(super) fn named(&self, name: &str) -> impl Iterator<Item = (usize, &Passed)> {
-        let places = self.by_name.get(name).map_or(&[][..], Indices::all);
-        places.iter().filter_map(|at| Some((*at, self.places[*at].here()?)))
+        let places = self.spelt(name).iter().map(|spelling| spelling.place);
+        places.filter_map(|at| Some((at, self.places[at].here()?)))
+    }
+
+    /// The spellings that are this name, in the order of their places.
+    fn spelt(&self, name: &str) -> &[Spelling] {
+        let text = |spelling: &Spelling| spelling.text(&self.places);
+        let from = self.spellings.partition_point(|spelling| text(spelling) < name);
+        let rest = &self.spellings[from..];
+        &rest[..rest.partition_point(|spelling| text(spelling) == name)]
     }
 
     pub(super) fn take_named(&mut self, name: &str) -> Vec<Passed> {
-        let places = self.by_name.get(name).map_or(&[][..], Indices::all);
-        places.iter().filter_map(|at| self.places[*at].take()).collect()
+        let places: Vec<usize> = self.named(name).map(|(place, _)| place).collect();
+        places.into_iter().filter_map(|at| self.places[at].take()).collect()
     }
 
     pub(super) fn at(&self, index: usize) -> Option<&Passed> {
