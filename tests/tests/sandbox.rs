@@ -141,8 +141,12 @@ fn a_panic_leaves_nothing() {
 
 #[test]
 fn a_killed_test_process_leaves_nothing() {
-    for signal in [Signal::KILL, Signal::INT, Signal::TERM] {
+    // The last with a controller that is stopped in the middle, as every rehearsal of a crash has one.
+    for (signal, program) in
+        [(Signal::KILL, ""), (Signal::INT, ""), (Signal::TERM, ""), (Signal::KILL, "kill -STOP $$")]
+    {
         let mut holder = Command::new(env!("CARGO_BIN_EXE_holder"))
+            .arg(program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -23,12 +23,16 @@ impl Sandbox {
     /// exits as the program does, by signal too; [`Child::kill`] kills both, for other signals use [`Sandbox::signal`].
     #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new("nsenter");
+        // When the process that asked dies, nsenter has to go, also while it is stopped: it is outside of the PID namespace, which
+        // cannot end before the dead in it are waited for. When nsenter dies, the program has to go too.
+        let pdeathsig = ["setpriv", "--pdeathsig", "KILL", "--"];
+        let mut command = Command::new(pdeathsig[0]);
         command
-            .arg(format!("--target={}", self.pid1.as_raw_nonzero()))
+            .args(&pdeathsig[1..])
+            .args(["nsenter", &format!("--target={}", self.pid1.as_raw_nonzero())])
             .args(["--mount", "--pid", "--uts", "--ipc", "--cgroup", "--net", "--"])
-            // nsenter forks to get into the PID namespace: when it is killed the program has to go too.
-            .args(["setpriv", "--pdeathsig", "KILL", "--"])
+            // nsenter forks to get into the PID namespace.
+            .args(pdeathsig)
             .arg(program)
             .env_clear()
             .envs([("PATH", PATH), ("HOME", "/root"), ("LANG", "C.UTF-8")]);
