@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use e2e::load::{Generator, Load};
 use e2e::shop::{Shop, URL};
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 
 /// Starts `sockctl --json deploy` and returns when it waits in `step`.
 fn deploy_until(shop: &Shop, release: &str, step: &str) -> Child {
@@ -84,14 +84,15 @@ fn a_cancelled_stop_of_the_old_slot_is_half_done() {
     load.finish().assert_clean();
 }
 
-/// Every `STATUS=` makes systemd tell all who listen on the bus.
+/// Every `STATUS=` makes systemd tell all who listen on the bus. It pauses: notifications come before the bus in PID 1, so that without a
+/// pause nobody would be answered at all where the talker is as fast as PID 1, which the next case is about.
 #[test]
 fn a_service_that_talks_without_end() {
     let shop = Shop::deployed();
-    let chatter = "import os, socket
+    let chatter = "import os, socket, time
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(os.environ['NOTIFY_SOCKET']); s.send(b'READY=1')
 n = 0
-while True: n += 1; s.send(b'STATUS=%d' % n)";
+while True: n += 1; s.send(b'STATUS=%d' % n); time.sleep(0.002)";
     shop.sandbox
         .run(["systemd-run", "--service-type=notify", "--unit=chatter", "python3", "-c", chatter])
         .ok();
@@ -100,6 +101,22 @@ while True: n += 1; s.send(b'STATUS=%d' % n)";
     let end = deploy.stdout.lines().last().expect("an account");
     let end: serde_json::Value = serde_json::from_str(end).expect("JSON");
     assert!(end["peak_memory_kib"].as_u64().is_some_and(|kib| kib < 12 * 1024), "{end}");
+}
+
+/// As it is for a client whose PID 1 is kept busy.
+#[test]
+fn systemd_does_not_answer() {
+    let shop = Shop::deployed();
+    let pid1 = |signal| kill_process(shop.sandbox.pid1(), signal).expect("PID 1 is ours");
+    pid1(Signal::STOP);
+    let refused = shop.deploy(&shop.release("v2", None));
+    assert_eq!(shop.get(), "v1");
+    pid1(Signal::CONT);
+    let refused = refused.exits(1);
+    assert!(refused.stderr.contains("systemd has not answered Subscribe within 30 s"), "{refused}");
+    assert!(refused.stderr.contains("top -p 1"), "{refused}");
+    shop.deploy(&shop.release("v2", None)).ok();
+    assert_eq!((shop.one_live_slot(), shop.get()), ("green".into(), "v2".into()));
 }
 
 /// The last words of a release cannot be had then; its failure is told all the same.

@@ -16,6 +16,7 @@ mod supervisor;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::process::Pid;
 
@@ -121,6 +122,23 @@ impl Sandbox {
             let failed = self.run(["systemctl", "--no-pager", "--failed"]);
             let jobs = self.run(["systemctl", "--no-pager", "list-jobs"]);
             panic!("the sandbox is not running:\n{state}\n{failed}\n{jobs}");
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    /// A test that fails says what systemd saw: it may not fail again.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let mut journal = self.command("journalctl");
+        journal.args(["--no-pager", "--lines=60", "--output=short-monotonic"]);
+        if let Ok(mut journal) = journal.stdin(Stdio::null()).spawn() {
+            if !exits_within(&journal, Duration::from_secs(10)) {
+                let _ = journal.kill();
+            }
+            let _ = journal.wait();
         }
     }
 }

@@ -11,7 +11,7 @@ pub enum SystemdError {
     #[error("cannot reach systemd: no answer on the system D-Bus: {0}")]
     Bus(#[source] zbus::Error),
     /// A call was refused.
-    #[error("systemd refused {call} {unit}: {source}")]
+    #[error("systemd refused {call}{}: {source}", of(unit))]
     Call {
         /// The method.
         call: &'static str,
@@ -19,6 +19,16 @@ pub enum SystemdError {
         unit: String,
         /// The answer.
         source: zbus::Error,
+    },
+    /// A call had no answer.
+    #[error("systemd has not answered {call}{} within {} s", of(unit), within.as_secs())]
+    Deaf {
+        /// The method.
+        call: &'static str,
+        /// What it was called for.
+        unit: String,
+        /// How long was waited.
+        within: Duration,
     },
     /// A job ended otherwise than `done`.
     #[error("{unit}: the {verb} job ended as `{result}`")]
@@ -49,10 +59,18 @@ impl SystemdError {
             Self::Bus(_) => Some(
                 "sockctl needs a machine booted with systemd and a running dbus: `systemctl status dbus.socket`; as a plain user, use sudo",
             ),
+            Self::Deaf { .. } => Some(
+                "it may be stopped, or kept busy by a service that sends it notifications without a pause: `top -p 1`",
+            ),
             Self::Call { source, .. } if denied(source) => Some("run it as root: `sudo sockctl …`"),
             _ => None,
         }
     }
+}
+
+/// Some calls are for no unit.
+fn of(unit: &str) -> String {
+    if unit.is_empty() { String::new() } else { format!(" {unit}") }
 }
 
 /// The D-Bus name of an error reply. zbus gives those of the bus itself a type of their own.

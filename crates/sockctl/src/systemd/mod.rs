@@ -28,6 +28,13 @@ pub use transient::Transient;
 /// How long a call is repeated while PID 1 is not on the bus.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long an answer may take. PID 1 reads what services tell it before it reads the bus: one that talks without a pause keeps it from
+/// ever answering (seen on 252).
+fn limit(call: &str) -> Duration {
+    // systemctl(1) gives a reload as long: all generators run, and all units are read.
+    Duration::from_secs(if call == "Reload" { 180 } else { 30 })
+}
+
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
@@ -60,14 +67,19 @@ macro_rules! patient {
     ($call:expr, $unit:expr, $do:expr) => {{
         let began = Instant::now();
         loop {
-            match $do.await {
-                Err(error) if away(&error) && began.elapsed() < PATIENCE => {
+            let within = $crate::systemd::limit($call);
+            match tokio::time::timeout(within, $do).await {
+                Ok(Err(error)) if away(&error) && began.elapsed() < PATIENCE => {
                     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
                 }
-                Err(source) => {
+                Ok(Err(source)) => {
                     break Err(SystemdError::Call { call: $call, unit: $unit.to_string(), source });
                 }
-                Ok(value) => break Ok(value),
+                Ok(Ok(value)) => break Ok(value),
+                Err(_) => {
+                    let unit = $unit.to_string();
+                    break Err(SystemdError::Deaf { call: $call, unit, within });
+                }
             }
         }
     }};
