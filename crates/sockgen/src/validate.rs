@@ -1,45 +1,27 @@
 //! From a well-formed manifest to a valid application: the rules that need more than one value,
 //! or that belong to what systemd does with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod health;
+mod listeners;
+mod program;
+
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use self::health::health;
+pub(crate) use self::health::health_path;
+use self::listeners::listeners;
+pub(crate) use self::program::exec;
+use self::program::{account, args, argv, environment, exec_in};
 use crate::address::Address;
 use crate::duration::{Span, short_duration};
 use crate::error::ManifestError;
 use crate::manifest::{self, Manifest};
-use crate::model::{
-    App, Argv, Canary, Exec, Health, Hooks, Listener, Probe, Ready, Swap, UnixAccess,
-};
-use crate::names::{AppName, ListenerName, SlotName};
+use crate::model::{App, Canary, Exec, Hooks, Probe, Ready, Swap};
+use crate::names::{AppName, SlotName};
 use crate::place::Place;
 use crate::share::Share;
 use crate::shown::shown;
-
-/// Connections may wait here while nobody accepts; the kernel caps it at `net.core.somaxconn`,
-/// which is 4096 by default.
-const BACKLOG: u32 = 4096;
-
-/// The longest argument or value in bytes; far below what the kernel takes for one string
-/// (128 KiB, execve(2)) and what systemd takes for one line (1 MiB).
-const LONGEST_VALUE: usize = 32 * 1024;
-
-/// All arguments, or all the environment, together.
-const LONGEST_SUM: usize = 128 * 1024;
-
-/// What the sandbox of a slot hides or empties, so that no program can be run from there.
-const HIDDEN: [&str; 9] = [
-    "/home",
-    "/root",
-    "/run/user",
-    "/tmp",
-    "/var/tmp",
-    "/dev",
-    "/proc",
-    "/sys",
-    "/var/lib/sockact",
-];
 
 type Checked<T> = Result<T, ManifestError>;
 
@@ -160,203 +142,6 @@ fn of_a_user(raw: &Manifest) -> Checked<()> {
     Ok(())
 }
 
-/// A user's own systemd hides nothing: it may not make such a sandbox.
-fn exec_in(key: &str, given: &str, place: &Place) -> Checked<Exec> {
-    let hidden: &[&str] = if place.is_user() { &[] } else { &HIDDEN };
-    exec_outside(key, given, hidden)
-}
-
-/// The `exec` of a manifest, or another program in it.
-pub(crate) fn exec(key: &str, given: &str) -> Checked<Exec> {
-    exec_outside(key, given, &HIDDEN)
-}
-
-fn exec_outside(key: &str, given: &str, hidden: &[&str]) -> Checked<Exec> {
-    let refuse = |broken: &str, hint: &str| {
-        Err(ManifestError::value(key, format!("{} {broken}", shown(given))).with_hint(hint))
-    };
-    let relative = given.strip_prefix('/').unwrap_or(given);
-    if relative.is_empty() {
-        return refuse("names no program", "write a path inside the release, such as bin/shop");
-    }
-    // systemd refuses quotes and backslashes in the path of a program (systemd.service(5)),
-    // and would expand $ in argv[0].
-    if given.chars().any(|c| c.is_control() || "\\\"'$".contains(c)) {
-        return refuse(
-            "has a control character, a quote, a backslash or a $ in it",
-            "rename the program: systemd does not run such a path",
-        );
-    }
-    if given.len() > 1024 {
-        return refuse("is longer than 1024 bytes", "use a shorter path");
-    }
-    if relative.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return refuse(
-            "has an empty part, . or .. in it",
-            "write the path as it is, such as bin/shop or /usr/bin/shop",
-        );
-    }
-    if relative == given {
-        return Ok(Exec::Release(PathBuf::from(given)));
-    }
-    if let Some(hidden) = hidden.iter().find(|hidden| Path::new(given).starts_with(hidden)) {
-        return refuse(
-            &format!("lies in {hidden}, which the sandbox of the slots hides"),
-            "install the program in /usr/local/bin or /opt, or use a path inside the release",
-        );
-    }
-    Ok(Exec::Program(PathBuf::from(given)))
-}
-
-fn args(key: &str, given: Vec<String>) -> Checked<Vec<String>> {
-    for (index, arg) in given.iter().enumerate() {
-        value(&format!("{key}[{index}]"), arg)?;
-    }
-    sum(key, given.iter().map(String::len))?;
-    Ok(given)
-}
-
-fn environment(given: BTreeMap<String, String>) -> Checked<BTreeMap<String, String>> {
-    for (key, text) in &given {
-        let mut chars = key.chars();
-        let head = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-        if !head || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') || key.len() > 255 {
-            let problem = format!("{} is not a name for a variable", shown(key));
-            return Err(ManifestError::value("environment", problem)
-                .with_hint("letters, digits and _, not beginning with a digit"));
-        }
-        let key_shown = format!("environment.{key}");
-        if let Some(prefix) =
-            ["SOCKACT_", "LISTEN_", "NOTIFY_"].iter().find(|prefix| key.starts_with(**prefix))
-        {
-            return Err(ManifestError::value(
-                key_shown,
-                format!("names that begin with {prefix} are set by systemd or sockact"),
-            )
-            .with_hint("choose another name"));
-        }
-        value(&key_shown, text)?;
-    }
-    sum("environment", given.iter().map(|(key, text)| key.len() + text.len()))?;
-    Ok(given)
-}
-
-fn value(key: &str, text: &str) -> Checked<()> {
-    if text.contains(['\0', '\n']) {
-        let problem = format!("{} has a NUL or a newline in it", shown(text));
-        return Err(ManifestError::value(key, problem).with_hint("put it into a file instead"));
-    }
-    if text.len() > LONGEST_VALUE {
-        let problem = format!("{} bytes are too many, {LONGEST_VALUE} is the limit", text.len());
-        return Err(ManifestError::value(key, problem).with_hint("put it into a file instead"));
-    }
-    Ok(())
-}
-
-fn sum(key: &str, lengths: impl Iterator<Item = usize>) -> Checked<()> {
-    let total: usize = lengths.sum();
-    if total <= LONGEST_SUM {
-        return Ok(());
-    }
-    let problem = format!("{total} bytes in all are too many, {LONGEST_SUM} is the limit");
-    Err(ManifestError::value(key, problem).with_hint("put it into a file instead"))
-}
-
-/// The name of a user or a group, or its number (useradd(8), systemd's "User/Group Name Syntax").
-fn account(key: &str, given: String) -> Checked<String> {
-    let number = !given.is_empty() && given.chars().all(|c| c.is_ascii_digit());
-    let name = given.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && given.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if given.len() <= 31 && (number || name) {
-        return Ok(given);
-    }
-    Err(ManifestError::value(key, format!("{} is not the name of an account", shown(&given)))
-        .with_hint("letters, digits, _ and -, at most 31"))
-}
-
-fn listeners(
-    app: &AppName,
-    slots: &[SlotName],
-    given: BTreeMap<ListenerName, manifest::Listener>,
-) -> Checked<Vec<Listener>> {
-    if given.is_empty() {
-        return Err(ManifestError::value("listeners", "there is none")
-            .with_hint("add [listeners.http] with listen = \"127.0.0.1:8080\""));
-    }
-    let private: BTreeSet<_> = slots.iter().map(|slot| app.admin_socket_unit(slot)).collect();
-    let mut listeners: Vec<Listener> = Vec::new();
-    for (name, raw) in given {
-        let key = format!("listeners.{name}");
-        let unit = app.socket_unit(&name);
-        if private.contains(&unit) {
-            let problem = format!("its socket would be {unit}, which is a slot's private socket");
-            return Err(ManifestError::value(key, problem).with_hint("choose another name"));
-        }
-        let listener = listener(&key, name, raw)?;
-        if let Some(other) = listeners.iter().find(|l| l.address.overlaps(&listener.address)) {
-            let problem = format!(
-                "{} cannot be listened on beside {} of listeners.{}",
-                listener.address, other.address, other.name
-            );
-            return Err(ManifestError::value(format!("{key}.listen"), problem)
-                .with_hint("give each listener a port or path of its own"));
-        }
-        listeners.push(listener);
-    }
-    Ok(listeners)
-}
-
-fn listener(key: &str, name: ListenerName, raw: manifest::Listener) -> Checked<Listener> {
-    let backlog = raw.backlog.unwrap_or(BACKLOG);
-    if backlog == 0 || backlog > i32::MAX as u32 {
-        let problem = format!("{backlog} is not between 1 and {}", i32::MAX);
-        return Err(ManifestError::value(format!("{key}.backlog"), problem)
-            .with_hint("leave it out for 4096"));
-    }
-    let access = match &raw.listen {
-        Address::Unix(_) => Some(UnixAccess {
-            mode: raw.mode.map_or(0o660, |mode| mode.0),
-            user: raw.user.map(|user| account(&format!("{key}.user"), user)).transpose()?,
-            group: raw.group.map(|group| account(&format!("{key}.group"), group)).transpose()?,
-        }),
-        Address::Tcp(address) => {
-            let given = [
-                ("mode", raw.mode.is_some()),
-                ("user", raw.user.is_some()),
-                ("group", raw.group.is_some()),
-            ];
-            if let Some((extra, _)) = given.iter().find(|(_, given)| *given) {
-                let problem = format!("{address} is TCP, which has no {extra}");
-                return Err(ManifestError::value(format!("{key}.{extra}"), problem)
-                    .with_hint("mode, user and group are for a unix path"));
-            }
-            None
-        }
-    };
-    Ok(Listener { name, address: raw.listen, backlog, access })
-}
-
-/// The `health.path` of a manifest.
-pub(crate) fn health_path(path: &str) -> Checked<()> {
-    // The path goes into a request line as it is (RFC 9112, section 3.2).
-    if path.starts_with('/') && path.chars().all(|c| c.is_ascii_graphic() && c != '#') {
-        return Ok(());
-    }
-    Err(ManifestError::value("health.path", format!("{} is not the path of a URL", shown(path)))
-        .with_hint("begin with / and write other characters than ASCII as %XX"))
-}
-
-/// A program and its arguments, as one list.
-fn argv(key: &str, given: Vec<String>, place: &Place) -> Checked<Argv> {
-    let mut words = given.into_iter();
-    let Some(program) = words.next() else {
-        return Err(ManifestError::value(key, "names no program").with_hint(
-            "write the program and its arguments, such as [\"bin/check\", \"--deep\"]",
-        ));
-    };
-    Ok(Argv { exec: exec_in(key, &program, place)?, args: args(key, words.collect())? })
-}
-
 fn ready(given: Ready, gate: bool) -> Checked<Ready> {
     if gate && given == Ready::Exec {
         let problem = "a program that is built on sockact says READY=1 itself";
@@ -364,84 +149,6 @@ fn ready(given: Ready, gate: bool) -> Checked<Ready> {
             .with_hint("leave it out, or write gate = false for a program that is not"));
     }
     Ok(given)
-}
-
-fn health(raw: manifest::Health, gate: bool, slots: &[SlotName], place: &Place) -> Checked<Health> {
-    Ok(Health {
-        interval: positive("health.interval", raw.interval)?,
-        timeout: positive("health.timeout", raw.timeout)?,
-        failures: failures(raw.failures)?,
-        probe: probe(raw.path, raw.exec, raw.at, gate, slots, place)?,
-    })
-}
-
-fn probe(
-    path: Option<String>,
-    exec: Option<Vec<String>>,
-    at: Option<BTreeMap<SlotName, manifest::At>>,
-    gate: bool,
-    slots: &[SlotName],
-    place: &Place,
-) -> Checked<Probe> {
-    path.as_deref().map_or(Ok(()), health_path)?;
-    let at = at.map(|at| health_at(at, slots)).transpose()?;
-    match (exec, at, path) {
-        (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
-            let problem = "stands beside health.path or health.at, which ask in another way";
-            Err(ManifestError::value("health.exec", problem).with_hint("keep one of them"))
-        }
-        (Some(exec), None, None) => Ok(Probe::Exec(argv("health.exec", exec, place)?)),
-        (None, Some(at), Some(path)) => Ok(Probe::Http { path, at }),
-        (None, Some(at), None) => Ok(Probe::Connect { at }),
-        (None, None, _) if !gate => {
-            let problem = "with gate = false there is no admin socket to ask";
-            Err(ManifestError::value("health", problem).with_hint(
-                "[health.at] names an address for each slot, which the program opens; or exec = [...] is a command that checks",
-            ))
-        }
-        (None, None, path) => {
-            let path = path.unwrap_or_else(|| "/health".into());
-            if path == "/-" || path.starts_with("/-/") {
-                return Err(ManifestError::value(
-                    "health.path",
-                    "paths below /-/ are sockact's own",
-                )
-                .with_hint("use a path that the application answers, such as /health"));
-            }
-            Ok(Probe::Admin { path })
-        }
-    }
-}
-
-/// One address for each slot: both run at once, and each answers for itself.
-fn health_at(
-    given: BTreeMap<SlotName, manifest::At>,
-    slots: &[SlotName],
-) -> Checked<BTreeMap<SlotName, Address>> {
-    let wanted: BTreeSet<_> = slots.iter().collect();
-    if given.keys().collect::<BTreeSet<_>>() != wanted {
-        let names: Vec<_> = slots.iter().map(ToString::to_string).collect();
-        return Err(ManifestError::value("health.at", "there has to be one address for each slot")
-            .with_hint(format!("the slots are {}", names.join(", "))));
-    }
-    let mut at: BTreeMap<SlotName, Address> = BTreeMap::new();
-    for (slot, manifest::At(address)) in given {
-        if let Some((other, _)) = at.iter().find(|(_, taken)| taken.overlaps(&address)) {
-            let problem = format!("{address} cannot be opened beside that of {other}");
-            return Err(ManifestError::value(format!("health.at.{slot}"), problem)
-                .with_hint("give each slot an address of its own: both run at once"));
-        }
-        at.insert(slot, address);
-    }
-    Ok(at)
-}
-
-fn failures(given: u32) -> Checked<u32> {
-    if (1..=10_000).contains(&given) {
-        return Ok(given);
-    }
-    Err(ManifestError::value("health.failures", format!("{given} is not between 1 and 10000"))
-        .with_hint("so many misses in a row and the release is given up, such as 12"))
 }
 
 fn swap(raw: &manifest::Swap) -> Checked<Swap> {

@@ -1,0 +1,155 @@
+//! What is run: programs, their arguments, their environment, and whose accounts they have.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::Checked;
+use crate::error::ManifestError;
+use crate::model::{Argv, Exec};
+use crate::place::Place;
+use crate::shown::shown;
+
+/// The longest argument or value in bytes; far below what the kernel takes for one string
+/// (128 KiB, execve(2)) and what systemd takes for one line (1 MiB).
+const LONGEST_VALUE: usize = 32 * 1024;
+
+/// All arguments, or all the environment, together.
+const LONGEST_SUM: usize = 128 * 1024;
+
+/// What the sandbox of a slot hides or empties, so that no program can be run from there.
+const HIDDEN: [&str; 9] = [
+    "/home",
+    "/root",
+    "/run/user",
+    "/tmp",
+    "/var/tmp",
+    "/dev",
+    "/proc",
+    "/sys",
+    "/var/lib/sockact",
+];
+
+/// A user's own systemd hides nothing: it may not make such a sandbox.
+pub(super) fn exec_in(key: &str, given: &str, place: &Place) -> Checked<Exec> {
+    let hidden: &[&str] = if place.is_user() { &[] } else { &HIDDEN };
+    exec_outside(key, given, hidden)
+}
+
+/// The `exec` of a manifest, or another program in it.
+pub(crate) fn exec(key: &str, given: &str) -> Checked<Exec> {
+    exec_outside(key, given, &HIDDEN)
+}
+
+fn exec_outside(key: &str, given: &str, hidden: &[&str]) -> Checked<Exec> {
+    let refuse = |broken: &str, hint: &str| {
+        Err(ManifestError::value(key, format!("{} {broken}", shown(given))).with_hint(hint))
+    };
+    let relative = given.strip_prefix('/').unwrap_or(given);
+    if relative.is_empty() {
+        return refuse("names no program", "write a path inside the release, such as bin/shop");
+    }
+    // systemd refuses quotes and backslashes in the path of a program (systemd.service(5)),
+    // and would expand $ in argv[0].
+    if given.chars().any(|c| c.is_control() || "\\\"'$".contains(c)) {
+        return refuse(
+            "has a control character, a quote, a backslash or a $ in it",
+            "rename the program: systemd does not run such a path",
+        );
+    }
+    if given.len() > 1024 {
+        return refuse("is longer than 1024 bytes", "use a shorter path");
+    }
+    if relative.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return refuse(
+            "has an empty part, . or .. in it",
+            "write the path as it is, such as bin/shop or /usr/bin/shop",
+        );
+    }
+    if relative == given {
+        return Ok(Exec::Release(PathBuf::from(given)));
+    }
+    if let Some(hidden) = hidden.iter().find(|hidden| Path::new(given).starts_with(hidden)) {
+        return refuse(
+            &format!("lies in {hidden}, which the sandbox of the slots hides"),
+            "install the program in /usr/local/bin or /opt, or use a path inside the release",
+        );
+    }
+    Ok(Exec::Program(PathBuf::from(given)))
+}
+
+pub(super) fn args(key: &str, given: Vec<String>) -> Checked<Vec<String>> {
+    for (index, arg) in given.iter().enumerate() {
+        value(&format!("{key}[{index}]"), arg)?;
+    }
+    sum(key, given.iter().map(String::len))?;
+    Ok(given)
+}
+
+pub(super) fn environment(given: BTreeMap<String, String>) -> Checked<BTreeMap<String, String>> {
+    for (key, text) in &given {
+        let mut chars = key.chars();
+        let head = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+        if !head || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') || key.len() > 255 {
+            let problem = format!("{} is not a name for a variable", shown(key));
+            return Err(ManifestError::value("environment", problem)
+                .with_hint("letters, digits and _, not beginning with a digit"));
+        }
+        let key_shown = format!("environment.{key}");
+        if let Some(prefix) =
+            ["SOCKACT_", "LISTEN_", "NOTIFY_"].iter().find(|prefix| key.starts_with(**prefix))
+        {
+            return Err(ManifestError::value(
+                key_shown,
+                format!("names that begin with {prefix} are set by systemd or sockact"),
+            )
+            .with_hint("choose another name"));
+        }
+        value(&key_shown, text)?;
+    }
+    sum("environment", given.iter().map(|(key, text)| key.len() + text.len()))?;
+    Ok(given)
+}
+
+fn value(key: &str, text: &str) -> Checked<()> {
+    if text.contains(['\0', '\n']) {
+        let problem = format!("{} has a NUL or a newline in it", shown(text));
+        return Err(ManifestError::value(key, problem).with_hint("put it into a file instead"));
+    }
+    if text.len() > LONGEST_VALUE {
+        let problem = format!("{} bytes are too many, {LONGEST_VALUE} is the limit", text.len());
+        return Err(ManifestError::value(key, problem).with_hint("put it into a file instead"));
+    }
+    Ok(())
+}
+
+fn sum(key: &str, lengths: impl Iterator<Item = usize>) -> Checked<()> {
+    let total: usize = lengths.sum();
+    if total <= LONGEST_SUM {
+        return Ok(());
+    }
+    let problem = format!("{total} bytes in all are too many, {LONGEST_SUM} is the limit");
+    Err(ManifestError::value(key, problem).with_hint("put it into a file instead"))
+}
+
+/// A program and its arguments, as one list.
+pub(super) fn argv(key: &str, given: Vec<String>, place: &Place) -> Checked<Argv> {
+    let mut words = given.into_iter();
+    let Some(program) = words.next() else {
+        return Err(ManifestError::value(key, "names no program").with_hint(
+            "write the program and its arguments, such as [\"bin/check\", \"--deep\"]",
+        ));
+    };
+    Ok(Argv { exec: exec_in(key, &program, place)?, args: args(key, words.collect())? })
+}
+
+/// The name of a user or a group, or its number (useradd(8), systemd's "User/Group Name Syntax").
+pub(super) fn account(key: &str, given: String) -> Checked<String> {
+    let number = !given.is_empty() && given.chars().all(|c| c.is_ascii_digit());
+    let name = given.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && given.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if given.len() <= 31 && (number || name) {
+        return Ok(given);
+    }
+    Err(ManifestError::value(key, format!("{} is not the name of an account", shown(&given)))
+        .with_hint("letters, digits, _ and -, at most 31"))
+}
