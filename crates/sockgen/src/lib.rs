@@ -21,6 +21,7 @@ mod error;
 mod files;
 pub mod init;
 pub mod install;
+mod load;
 mod manifest;
 pub mod model;
 pub mod names;
@@ -35,11 +36,9 @@ mod validate;
 pub use address::{Address, AddressError};
 pub use duration::{duration, short_duration};
 pub use error::ManifestError;
-pub use model::{
-    App, Argv, Canary, Exec, Health, Hooks, Listener, Probe, Ready, Swap, UnixAccess, below,
-};
+pub use model::{App, Argv, Canary, Exec, Health, Hooks, Listener, Probe, Ready, Swap, UnixAccess};
 pub use names::{AppName, ListenerName, NameError, SlotName, UnitName};
-pub use place::{Place, PlaceError, Scope};
+pub use place::{Place, PlaceError, Scope, below};
 pub use render::{UnitFile, render};
 pub use share::{Share, ShareError};
 pub use shown::{nearest, shown};

@@ -1,19 +1,16 @@
 //! The application as everything else sees it: valid, complete, and never changed.
 
+mod paths;
+
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fs, io};
 
 use crate::address::Address;
-use crate::error::ManifestError;
-use crate::manifest::Manifest;
-use crate::names::{AppName, ListenerName, SlotName, UnitName};
+use crate::names::{AppName, ListenerName, SlotName};
 use crate::place::Place;
 use crate::share::Share;
-use crate::validate;
 
 /// What a slot runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,68 +206,6 @@ pub struct App {
 }
 
 impl App {
-    /// Reads and validates the text of a manifest.
-    ///
-    /// # Errors
-    /// [`ManifestError::Form`] with line and column, or [`ManifestError::Value`] with the key.
-    pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        Self::parse_for(&Place::system(), text)
-    }
-
-    /// The same for an application of this place.
-    ///
-    /// # Errors
-    /// As [`App::parse`], and when a key asks for what a user's own systemd cannot do.
-    pub fn parse_for(place: &Place, text: &str) -> Result<Self, ManifestError> {
-        validate::app(Manifest::parse(text)?, place)
-    }
-
-    /// Reads the manifest of an installed application below `root`, which is `/` normally.
-    ///
-    /// # Errors
-    /// When it is not there, cannot be read, is not valid, or is another application's.
-    pub fn load(root: &Path, place: &Place, name: &AppName) -> Result<Self, ManifestError> {
-        let path = below(root, &place.manifest(name));
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let installed = Self::installed(root, place)?;
-                return Err(ManifestError::Unknown { name: name.clone(), path, installed });
-            }
-            Err(source) => return Err(ManifestError::Read { path, source }),
-        };
-        let app = Self::parse_for(place, &text).map_err(|source| ManifestError::InFile {
-            path: path.clone(),
-            source: Box::new(source),
-        })?;
-        if app.name != *name {
-            return Err(ManifestError::Misnamed { name: name.clone(), path, found: app.name });
-        }
-        Ok(app)
-    }
-
-    /// The names of the applications that are installed below `root`, sorted.
-    ///
-    /// # Errors
-    /// When the directory is there and cannot be read.
-    pub fn installed(root: &Path, place: &Place) -> Result<Vec<AppName>, ManifestError> {
-        let path = below(root, place.manifests());
-        let entries = match fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(ManifestError::Read { path, source }),
-        };
-        let mut names: Vec<AppName> = entries
-            .filter_map(|entry| {
-                let file = PathBuf::from(entry.ok()?.file_name());
-                let stem = file.file_stem()?.to_str()?;
-                (file.extension() == Some(OsStr::new("toml"))).then(|| stem.parse().ok())?
-            })
-            .collect();
-        names.sort();
-        Ok(names)
-    }
-
     /// The application's name.
     #[must_use]
     pub fn name(&self) -> &AppName {
@@ -373,108 +308,4 @@ impl App {
     pub fn textfile(&self) -> Option<&Path> {
         self.textfile.as_deref()
     }
-}
-
-/// The names of [`AppName`] and the paths of its [`Place`], for this application.
-impl App {
-    /// Whose systemd runs it, and where its files are.
-    #[must_use]
-    pub fn place(&self) -> &Place {
-        &self.place
-    }
-
-    /// `/etc/sockact/shop.toml`
-    #[must_use]
-    pub fn manifest_path(&self) -> PathBuf {
-        self.place.manifest(&self.name)
-    }
-
-    /// `shop-http.socket`
-    #[must_use]
-    pub fn socket_unit(&self, listener: &ListenerName) -> UnitName {
-        self.name.socket_unit(listener)
-    }
-
-    /// `shop-blue.service`
-    #[must_use]
-    pub fn slot_unit(&self, slot: &SlotName) -> UnitName {
-        self.name.slot_unit(slot)
-    }
-
-    /// `shop-blue-admin.socket`
-    #[must_use]
-    pub fn admin_socket_unit(&self, slot: &SlotName) -> UnitName {
-        self.name.admin_socket_unit(slot)
-    }
-
-    /// `shop.service`
-    #[must_use]
-    pub fn alias(&self) -> UnitName {
-        self.name.alias()
-    }
-
-    /// `shop-activate.service`
-    #[must_use]
-    pub fn activator(&self) -> UnitName {
-        self.name.activator()
-    }
-
-    /// `shop.target`
-    #[must_use]
-    pub fn target(&self) -> UnitName {
-        self.name.target()
-    }
-
-    /// `/run/sockact/shop/blue.sock`
-    #[must_use]
-    pub fn admin_path(&self, slot: &SlotName) -> PathBuf {
-        self.place.admin_path(&self.name, slot)
-    }
-
-    /// `/run/sockact/shop/blue.env`
-    #[must_use]
-    pub fn env_path(&self, slot: &SlotName) -> PathBuf {
-        self.place.env_path(&self.name, slot)
-    }
-
-    /// `/var/lib/sockact/shop/slots/blue`
-    #[must_use]
-    pub fn slot_link(&self, slot: &SlotName) -> PathBuf {
-        self.place.slot_link(&self.name, slot)
-    }
-
-    /// `/var/lib/sockact/shop/releases`
-    #[must_use]
-    pub fn releases_dir(&self) -> PathBuf {
-        self.place.releases_dir(&self.name)
-    }
-
-    /// `/var/lib/sockact/shop`
-    #[must_use]
-    pub fn state_dir(&self) -> PathBuf {
-        self.place.state_dir(&self.name)
-    }
-
-    /// `/run/sockact/shop`
-    #[must_use]
-    pub fn run_dir(&self) -> PathBuf {
-        self.place.run_dir(&self.name)
-    }
-
-    /// `/run/sockact/shop/lock`
-    #[must_use]
-    pub fn lock_path(&self) -> PathBuf {
-        self.place.lock_path(&self.name)
-    }
-}
-
-/// The absolute `path` as it lies below `root`.
-///
-/// ```
-/// use std::path::Path;
-/// assert_eq!(sockgen::below(Path::new("/mnt"), Path::new("/etc/x")), Path::new("/mnt/etc/x"));
-/// ```
-#[must_use]
-pub fn below(root: &Path, path: &Path) -> PathBuf {
-    root.join(path.strip_prefix("/").unwrap_or(path))
 }

@@ -187,3 +187,14 @@ impl Place {
         self.state_dir(app).join("slots").join(slot.as_ref())
     }
 }
+
+/// The absolute `path` as it lies below `root`.
+///
+/// ```
+/// use std::path::Path;
+/// assert_eq!(sockgen::below(Path::new("/mnt"), Path::new("/etc/x")), Path::new("/mnt/etc/x"));
+/// ```
+#[must_use]
+pub fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}

@@ -17,9 +17,9 @@ use rustix::fs::{Access, access};
 
 use crate::error::ManifestError;
 use crate::files::{self, Change, FileError};
-use crate::model::{App, below};
+use crate::model::App;
 use crate::names::{MANIFEST_FILE, UnitName};
-use crate::place::Place;
+use crate::place::{Place, below};
 use crate::render;
 pub use removed::{Removed, removed};
 use snapshot::Snapshot;

@@ -6,8 +6,9 @@ use super::InstallError;
 use super::snapshot::{listen_stream, ours};
 use crate::address::Address;
 use crate::check::Unit;
-use crate::model::{App, below};
+use crate::model::App;
 use crate::names::ADMIN_FD_NAME;
+use crate::place::below;
 use crate::render;
 
 /// A public socket whose listener is not in the manifest any more.

@@ -10,9 +10,9 @@ use super::ports::{self, Tried};
 use super::systemd::{self, UnitState};
 use super::{InstallError, Request};
 use crate::check::Unit;
-use crate::model::{App, Exec, below};
+use crate::model::{App, Exec};
 use crate::names::SlotName;
-use crate::place::{Place, Scope};
+use crate::place::{Place, Scope, below};
 use crate::render::{UnitFile, owner_of};
 
 /// Where else units come from (systemd.unit(5)); a unit of ours would hide one that is there.

@@ -7,8 +7,9 @@ use super::removed::Removed;
 use super::snapshot::{Found, Program, Snapshot, listen_stream};
 use super::{Plan, Problem};
 use crate::files::Change;
-use crate::model::{App, Exec, below};
+use crate::model::{App, Exec};
 use crate::names::UnitName;
+use crate::place::below;
 use crate::render::{UnitFile, owner_of};
 
 /// Every reason against it, or what to do.
