@@ -1,12 +1,14 @@
-//! Every `tests/rules/S05.toml` has changes to good units, each of which rule S05 must find, and
-//! no other rule but those in `also`.
+//! Every rule finds what it is there for, and nothing where that is mended.
+//!
+//! `tests/rules/S05.toml` has changes to good units, each of which rule S05 must find, and no other rule but those in `also`;
+//! `tests/rules/S05/bad` are units in which the rule finds something, `good` the same mended. tests/tests/hazards.rs shows what they do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use sockgen::check::{Finding, RULES, Units, check, verify};
+use sockgen::check::{Finding, Loader, RULES, Severity, Units, check, verify};
 use sockgen::{App, render};
 
 #[derive(Deserialize)]
@@ -19,8 +21,12 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Case {
     unit: String,
+    #[serde(default)]
     replace: String,
+    #[serde(default)]
     with: String,
+    /// In place of the other two: a drop-in.
+    drop_in: Option<String>,
     #[serde(default)]
     also: BTreeSet<String>,
 }
@@ -51,6 +57,9 @@ fn units(texts: &BTreeMap<String, String>) -> Units {
 #[track_caller]
 fn changed(case: &Case) -> BTreeMap<String, String> {
     let mut texts = texts(&good());
+    if case.drop_in.is_some() {
+        return texts;
+    }
     let text = texts.get_mut(&case.unit).expect("a unit of the good ones");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.iter().filter(|line| **line == case.replace).count(), 1, "{}", case.replace);
@@ -64,6 +73,9 @@ fn changed(case: &Case) -> BTreeMap<String, String> {
 fn check_case(rule: &str, case: &Case) {
     let app = good();
     let mut units = units(&changed(case));
+    if let Some(text) = &case.drop_in {
+        units.add_drop_in(&case.unit, "a.conf", text);
+    }
     if rule == "S27" {
         units.expect(render(&app));
     }
@@ -74,17 +86,35 @@ fn check_case(rule: &str, case: &Case) {
     assert_eq!(found, case.also, "other rules than {rule} see {what}");
 }
 
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/rules")
+}
+
+/// The rules that find something.
+fn rules_found(folder: &Path) -> BTreeSet<&'static str> {
+    let machine = folder.join("etc/systemd/system");
+    let mut loader = Loader::default();
+    loader.ask(if machine.is_dir() { &machine } else { folder }).expect("a folder of units");
+    let found = check(&loader.load().expect("each unit once"));
+    found.iter().map(|finding| finding.rule).collect()
+}
+
 #[test]
 fn every_rule_sees_its_cases_and_has_some() {
     for rule in RULES {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/rules")
-            .join(format!("{}.toml", rule.id));
-        let text = fs::read_to_string(&path)
-            .unwrap_or_else(|error| panic!("every rule has cases: {}: {error}", path.display()));
-        let file: File = toml::from_str(&text).unwrap();
-        assert!(!file.case.is_empty(), "{} has no case", rule.id);
-        file.case.iter().for_each(|case| check_case(rule.id, case));
+        let cases = folder().join(format!("{}.toml", rule.id));
+        let units = folder().join(rule.id);
+        assert!(cases.exists() || units.exists(), "{} has no case", rule.id);
+        if let Ok(text) = fs::read_to_string(&cases) {
+            let file: File = toml::from_str(&text).unwrap();
+            assert!(!file.case.is_empty(), "{} has no case", rule.id);
+            file.case.iter().for_each(|case| check_case(rule.id, case));
+        }
+        if units.exists() {
+            let (bad, good) = (rules_found(&units.join("bad")), rules_found(&units.join("good")));
+            assert!(bad.contains(rule.id), "{} does not see its bad units: {bad:?}", rule.id);
+            assert!(!good.contains(rule.id), "{} sees something in its good units", rule.id);
+        }
     }
 }
 
@@ -92,27 +122,53 @@ fn every_rule_sees_its_cases_and_has_some() {
 fn rules_are_numbered_in_order_and_explained() {
     for (index, rule) in RULES.iter().enumerate() {
         assert_eq!(rule.id, format!("S{:02}", index + 1));
-        assert!(!rule.title.is_empty() && rule.why.len() > 40 && !rule.fix.is_empty());
-        assert!(!rule.fix.contains('\n'));
+        let texts = [rule.title(), rule.shown(), rule.fix(), rule.see()];
+        assert!(texts.iter().all(|text| text.len() > 10), "{}: {texts:?}", rule.id);
+        assert!(rule.why().len() > 40 && !rule.why().contains("Shown:"), "{}", rule.why());
+    }
+}
+
+#[test]
+fn the_document_has_every_rule() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("CHECK.md");
+    let text = fs::read_to_string(path).unwrap();
+    for rule in RULES {
+        let (id, severity) = (rule.id, rule.severity);
+        let row =
+            format!("| [{id}](rules/{id}.md) | {severity} | {} | {} |", rule.title(), rule.fix());
+        assert!(text.lines().any(|line| line.replace("\\<", "<") == row), "no line {row:?}");
     }
 }
 
 #[test]
 fn a_drop_in_counts() {
     let mut units = units(&texts(&good()));
-    units.add_drop_in("shop-green.service", "[Unit]\nStartLimitIntervalSec=10s\n");
+    units.add_drop_in("shop-green.service", "a.conf", "[Unit]\n\nStartLimitIntervalSec=10s\n");
     let found = check(&units);
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].unit.as_str(), found[0].rule), ("shop-green.service", "S01"));
+    assert_eq!((found[0].file.as_str(), found[0].line), ("a.conf", Some(3)));
 }
 
+/// What most of a distribution's units are: they have systemd's defaults, which is worth no alarm.
 #[test]
-fn plain_units_of_one_service_are_found_wanting() {
+fn units_of_one_service_get_notes() {
     let mut units = Units::default();
     units.add("web.socket", "[Socket]\nListenStream=80\n");
     units.add("web.service", "[Service]\nExecStart=/bin/true\n");
+    let found: Vec<_> = check(&units).iter().map(|f| (f.rule, f.severity)).collect();
+    assert_eq!(found, [("S01", Severity::Note), ("S02", Severity::Note)]);
+}
+
+#[test]
+fn two_services_with_one_socket_are_slots_whoever_wrote_them() {
+    let mut units = Units::default();
+    units.add("web.socket", "[Socket]\nListenStream=80\nService=a.service\n");
+    for name in ["a.service", "b.service"] {
+        units.add(name, "[Service]\nExecStart=/bin/true\nSockets=web.socket\n");
+    }
     let found: BTreeSet<&str> = check(&units).iter().map(|finding| finding.rule).collect();
-    for rule in ["S01", "S02", "S05", "S07", "S08", "S12", "S16"] {
+    for rule in ["S01", "S02", "S03", "S05", "S07", "S08", "S12", "S16", "S18", "S19"] {
         assert!(found.contains(rule), "{rule} is not in {found:?}");
     }
 }
@@ -130,9 +186,10 @@ fn what_systemd_says_of_our_units_is_found() {
             unit: "shop-blue.service".into(),
             replace: replace.into(),
             with: with.into(),
+            drop_in: None,
             also: BTreeSet::new(),
         };
-        let found: Vec<Finding> = verify(&changed(&case)).expect("systemd-analyze runs");
+        let found: Vec<Finding> = verify(&units(&changed(&case))).expect("systemd-analyze runs");
         let seen = found.iter().any(|f| f.unit == "shop-blue.service" && f.message.contains(says));
         assert!(seen, "{with}: {found:?}");
     }

@@ -151,7 +151,10 @@ fn usage_errors_are_two_and_help_is_zero() {
 fn explain_knows_every_rule_and_nearly_typed_ones() {
     let folder = TempDir::new().unwrap();
     let output = sockgen(folder.path(), &["explain", "s05"]);
-    assert!(stdout(&output).starts_with("S05: ") && stdout(&output).contains("Fix: set NonBlock"));
+    assert!(
+        stdout(&output).starts_with("S05 (error): ")
+            && stdout(&output).contains("Fix: set NonBlock")
+    );
     refused(&sockgen(folder.path(), &["explain", "S99"]), 2, &["no rule \"S99\"", "hint: "]);
 }
 
@@ -166,15 +169,19 @@ fn check_finds_and_says_so_in_text_and_json() {
     let output = sockgen(folder.path(), &["check"]);
     assert_eq!(output.status.code(), Some(1));
     let said = stdout(&output);
-    assert!(said.contains("shop-green.service:19: S05: not NonBlocking=yes"), "{said}");
+    assert!(said.contains("./shop-green.service:19: error S05: not NonBlocking=yes"), "{said}");
     assert!(said.contains("'Bogus'"), "{said}");
-    assert!(said.ends_with("7 units checked, 2 findings\n"), "{said}");
+    assert!(said.ends_with("7 units checked, 2 findings (1 error, 1 warning)\n"), "{said}");
+    assert!(said.contains("\nexposure: shop-activate.service 9."), "{said}");
     let output = sockgen(folder.path(), &["check", "--json"]);
     assert_eq!(output.status.code(), Some(1));
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(found[0]["rule"], "S05");
-    assert_eq!(found[0]["unit"], "shop-green.service");
-    assert_eq!(found[0]["line"], 19);
+    assert_eq!((&found["version"], &found["units"]), (&1.into(), &7.into()));
+    let first = &found["findings"][0];
+    assert_eq!((&first["rule"], &first["severity"]), (&"S05".into(), &"error".into()));
+    assert_eq!(first["unit"], "shop-green.service");
+    assert_eq!((&first["file"], &first["line"]), (&"./shop-green.service".into(), &19.into()));
+    assert_eq!(found["exposure"].as_array().map(Vec::len), Some(3));
 }
 
 #[test]
@@ -185,8 +192,8 @@ fn check_takes_a_manifest_and_refuses_what_is_none() {
     fs::rename(folder.path().join("sockact.toml"), &manifest).unwrap();
     assert!(sockgen(folder.path(), &["check", "x.toml"]).status.success());
     fs::write(&manifest, "name = 1").unwrap();
-    refused(&sockgen(folder.path(), &["check", "x.toml"]), 1, &["x.toml: line 1, column 8"]);
-    refused(&sockgen(folder.path(), &["check", "none"]), 1, &["cannot read none", "hint: "]);
+    refused(&sockgen(folder.path(), &["check", "x.toml"]), 2, &["x.toml: line 1, column 8"]);
+    refused(&sockgen(folder.path(), &["check", "none"]), 2, &["cannot read none", "hint: "]);
     let empty = TempDir::new().unwrap();
     refused(&sockgen(empty.path(), &["check"]), 2, &["there are no units in ."]);
 }

@@ -1,27 +1,44 @@
 //! Rules on the services that share sockets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::At;
-use super::unit::{Unit, micros};
-use super::units::{Units, service_of};
+use super::roles::service_of;
+use super::unit::{Entry, Unit, micros};
+use super::{At, Roles, Severity};
 
 /// Slots and activators: every service that systemd hands the shared descriptors to.
-fn receivers(units: &Units) -> impl Iterator<Item = &Unit> {
+fn receivers<'a>(units: &Roles<'a>) -> impl Iterator<Item = &'a Unit> {
     units.slots().chain(units.activators())
 }
 
-pub(super) fn start_limit(units: &Units) -> Vec<At> {
-    receivers(units)
-        .filter(|u| u.value("Unit", "StartLimitIntervalSec").and_then(micros) != Some(0))
-        .map(|u| {
-            let text = "StartLimitIntervalSec= is not 0: failed starts close the sockets";
-            At::key(u, "Unit", "StartLimitIntervalSec", text)
-        })
-        .collect()
+/// The start limit, under its older names too, which systemd still reads.
+fn start_limited(unit: &Unit) -> bool {
+    let keys = [
+        ("Unit", "StartLimitIntervalSec"),
+        ("Unit", "StartLimitInterval"),
+        ("Service", "StartLimitInterval"),
+        ("Unit", "StartLimitBurst"),
+        ("Service", "StartLimitBurst"),
+    ];
+    !keys.iter().any(|(section, key)| unit.value(section, key).and_then(micros) == Some(0))
 }
 
-pub(super) fn restart(units: &Units) -> Vec<At> {
+pub(super) fn start_limit(units: &Roles<'_>) -> Vec<At> {
+    let at = |unit, text| At::key(unit, "Unit", "StartLimitIntervalSec", text);
+    let slots = receivers(units).filter(|unit| start_limited(unit)).map(|unit| {
+        at(unit, "StartLimitIntervalSec= is not 0: failed starts close the sockets".to_owned())
+    });
+    let mut alone: BTreeMap<&str, (&Unit, Vec<&str>)> = BTreeMap::new();
+    for (socket, unit) in units.plain_services().filter(|(_, unit)| start_limited(unit)) {
+        alone.entry(&unit.name).or_insert((unit, Vec::new())).1.push(&socket.name);
+    }
+    let plain = alone.into_values().map(|(unit, sockets)| {
+        at(unit, format!("failed starts close {}", sockets.join(", "))).severity(Severity::Note)
+    });
+    slots.chain(plain).collect()
+}
+
+pub(super) fn restart(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
     for slot in units.slots() {
         if slot.value("Service", "Restart") != Some("always") {
@@ -36,7 +53,7 @@ pub(super) fn restart(units: &Units) -> Vec<At> {
     found
 }
 
-pub(super) fn non_blocking(units: &Units) -> Vec<At> {
+pub(super) fn non_blocking(units: &Roles<'_>) -> Vec<At> {
     receivers(units)
         .filter(|u| u.flag("Service", "NonBlocking") != Some(true))
         .map(|u| {
@@ -46,20 +63,62 @@ pub(super) fn non_blocking(units: &Units) -> Vec<At> {
         .collect()
 }
 
-pub(super) fn condition(units: &Units) -> Vec<At> {
+pub(super) fn condition(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
     for unit in receivers(units) {
-        for entry in unit.entries.iter().filter(|e| e.section == "Unit" && !e.value.is_empty()) {
-            if entry.key.starts_with("Condition") || entry.key.starts_with("Assert") {
-                let text = format!("{}= can end a start with nothing running", entry.key);
-                found.push(At::entry(unit, entry, text));
-            }
+        for entry in conditions(unit) {
+            let text = format!("{}= can end a start with nothing running", entry.key);
+            found.push(At::entry(unit, entry, text));
+        }
+    }
+    // A socket that has the same condition is not open when it is not met.
+    for (socket, unit) in units.plain_services() {
+        let guarded = |entry: &Entry| {
+            socket.all("Unit", &entry.key).iter().any(|own| own.value == entry.value)
+        };
+        for entry in conditions(unit).filter(|entry| !guarded(entry)) {
+            let text = format!(
+                "{}= unmet: traffic starts it again until {} fails",
+                entry.key, socket.name
+            );
+            found.push(At::entry(unit, entry, text).severity(Severity::Note));
         }
     }
     found
 }
 
-pub(super) fn bound_to_socket(units: &Units) -> Vec<At> {
+fn conditions(unit: &Unit) -> impl Iterator<Item = &Entry> {
+    unit.entries.iter().filter(|entry| {
+        let key = &entry.key;
+        *entry.section == *"Unit"
+            && !entry.value.is_empty()
+            && (key.starts_with("Condition") || key.starts_with("Assert"))
+    })
+}
+
+/// systemd's own soft limit is 1024, and each connection takes one (systemd-system.conf(5)).
+const FEW: u64 = 1024;
+
+/// A slot holds a descriptor for each connection.
+pub(super) fn descriptors(units: &Roles<'_>) -> Vec<At> {
+    let few = |unit: &&Unit| match unit.value("Service", "LimitNOFILE") {
+        None => true,
+        Some(limit) => {
+            let soft = limit.split(':').next().unwrap_or_default();
+            soft.parse::<u64>().is_ok_and(|soft| soft <= FEW)
+        }
+    };
+    units
+        .slots()
+        .filter(few)
+        .map(|slot| {
+            let text = "no more than 1024 descriptors: at a swap all clients come at once";
+            At::key(slot, "Service", "LimitNOFILE", text)
+        })
+        .collect()
+}
+
+pub(super) fn bound_to_socket(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
     for slot in units.slots() {
         for key in ["Requires", "BindsTo", "Requisite", "PartOf", "StopPropagatedFrom"] {
@@ -75,7 +134,7 @@ pub(super) fn bound_to_socket(units: &Units) -> Vec<At> {
 }
 
 /// A specifier is a % that is not doubled; under the alias it expands to another name.
-pub(super) fn specifiers(units: &Units) -> Vec<At> {
+pub(super) fn specifiers(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
     for slot in units.slots() {
         for entry in &slot.entries {
@@ -88,8 +147,8 @@ pub(super) fn specifiers(units: &Units) -> Vec<At> {
     found
 }
 
-pub(super) fn alias(units: &Units) -> Vec<At> {
-    let all = units.aliases();
+pub(super) fn alias(units: &Roles<'_>) -> Vec<At> {
+    let all = units.slot_aliases();
     let mut found = Vec::new();
     for slot in units.slots() {
         if slot.stem().contains('@') {
@@ -108,7 +167,7 @@ pub(super) fn alias(units: &Units) -> Vec<At> {
     found
 }
 
-pub(super) fn notify(units: &Units) -> Vec<At> {
+pub(super) fn notify(units: &Roles<'_>) -> Vec<At> {
     units
         .slots()
         .filter(|s| match s.value("Service", "Type") {
@@ -124,7 +183,7 @@ pub(super) fn notify(units: &Units) -> Vec<At> {
         .collect()
 }
 
-pub(super) fn conflicts(units: &Units) -> Vec<At> {
+pub(super) fn conflicts(units: &Roles<'_>) -> Vec<At> {
     let slots: BTreeSet<&str> = units.slots().map(|slot| slot.name.as_str()).collect();
     let mut found = Vec::new();
     for slot in units.slots() {
@@ -146,7 +205,7 @@ fn environment<'a>(unit: &'a Unit, key: &str) -> Option<&'a str> {
         .next_back()
 }
 
-pub(super) fn drain(units: &Units) -> Vec<At> {
+pub(super) fn drain(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
     for slot in units.slots() {
         let Some(drain) =
@@ -174,7 +233,7 @@ fn ungated(slot: &Unit) -> bool {
 }
 
 /// What the controller relies on: the slot's name and the file with the gate.
-pub(super) fn contract(units: &Units) -> Vec<At> {
+pub(super) fn contract(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
     for slot in units.slots() {
         let Some(name) = environment(slot, "SOCKACT_SLOT") else {
@@ -201,20 +260,6 @@ pub(super) fn contract(units: &Units) -> Vec<At> {
         if !private {
             found.push(At::unit(slot, "no private socket: its health cannot be asked"));
         }
-    }
-    found
-}
-
-pub(super) fn edited(units: &Units) -> Vec<At> {
-    let mut found = Vec::new();
-    for file in &units.generated {
-        let name = file.name.as_ref();
-        let text = match units.texts.get(name) {
-            Some(text) if *text == file.text => continue,
-            Some(_) => "it is not what the manifest gives",
-            None => "the manifest gives this unit, and it is not there",
-        };
-        found.push(At { unit: name.to_owned(), line: None, message: text.to_owned() });
     }
     found
 }

@@ -1,33 +1,53 @@
 //! Rules on socket units and on what they start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::At;
-use super::unit::{Unit, micros};
-use super::units::{Units, service_of};
+use super::plain::LISTEN;
+use super::roles::{is_inetd, service_of};
+use super::unit::{Entry, Unit, micros};
+use super::{At, Roles, Severity};
 use crate::address::Address;
 use crate::shown::shown;
 
-pub(super) fn trigger_limit(units: &Units) -> Vec<At> {
+pub(super) fn trigger_limit(units: &Roles<'_>) -> Vec<At> {
+    let limited = |socket: &&Unit| {
+        let keys = ["TriggerLimitIntervalSec", "TriggerLimitBurst"];
+        !keys.iter().any(|key| socket.value("Socket", key).and_then(micros) == Some(0))
+    };
+    let at = |socket, text| At::key(socket, "Socket", "TriggerLimitIntervalSec", text);
+    let slots = units.public_sockets().chain(units.admin_sockets()).filter(limited).map(|socket| {
+        at(socket, "TriggerLimitIntervalSec= is not 0: too many starts close the socket")
+    });
+    let plain = units.plain_sockets().filter(limited).map(|socket| {
+        let text = if is_inetd(socket) {
+            "whoever connects 200 times in 2 s closes the socket, for everybody and for good"
+        } else {
+            "a service that cannot start closes the socket after 20 connections"
+        };
+        at(socket, text).severity(Severity::Note)
+    });
+    slots.chain(plain).collect()
+}
+
+/// Of datagrams nothing is lost but the datagrams.
+pub(super) fn flush_pending(units: &Roles<'_>) -> Vec<At> {
+    let plain: Vec<&str> = units.plain_sockets().map(|socket| socket.name.as_str()).collect();
+    let connections = |socket: &&Unit| {
+        LISTEN[..3].iter().step_by(2).any(|key| !socket.all("Socket", key).is_empty())
+    };
     units
         .sockets()
-        .filter(|s| s.value("Socket", "TriggerLimitIntervalSec").and_then(micros) != Some(0))
+        .filter(|s| s.flag("Socket", "FlushPending") == Some(true))
+        .filter(connections)
         .map(|s| {
-            let text = "TriggerLimitIntervalSec= is not 0: too many starts close the socket";
-            At::key(s, "Socket", "TriggerLimitIntervalSec", text)
+            let text = "FlushPending=yes resets users' connections";
+            let at = At::key(s, "Socket", "FlushPending", text);
+            if plain.contains(&s.name.as_str()) { at.severity(Severity::Warning) } else { at }
         })
         .collect()
 }
 
-pub(super) fn flush_pending(units: &Units) -> Vec<At> {
-    units
-        .sockets()
-        .filter(|s| s.flag("Socket", "FlushPending") == Some(true))
-        .map(|s| At::key(s, "Socket", "FlushPending", "FlushPending=yes resets users' connections"))
-        .collect()
-}
-
-pub(super) fn refuse_manual_stop(units: &Units) -> Vec<At> {
+pub(super) fn refuse_manual_stop(units: &Roles<'_>) -> Vec<At> {
     units
         .public_sockets()
         .filter(|s| s.flag("Unit", "RefuseManualStop") != Some(true))
@@ -39,7 +59,7 @@ pub(super) fn refuse_manual_stop(units: &Units) -> Vec<At> {
 }
 
 /// The port must close with the target, after the services, and with nothing else.
-pub(super) fn part_of_target(units: &Units) -> Vec<At> {
+pub(super) fn part_of_target(units: &Roles<'_>) -> Vec<At> {
     let has_target = |unit: &Unit| {
         unit.words("Unit", "PartOf").iter().any(|(_, name)| name.ends_with(".target"))
     };
@@ -51,7 +71,7 @@ pub(super) fn part_of_target(units: &Units) -> Vec<At> {
         .collect()
 }
 
-pub(super) fn bound_to_service(units: &Units) -> Vec<At> {
+pub(super) fn bound_to_service(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
     for socket in units.public_sockets() {
         for key in ["PartOf", "BindsTo", "Requires", "Requisite", "StopPropagatedFrom"] {
@@ -70,7 +90,7 @@ pub(super) fn bound_to_service(units: &Units) -> Vec<At> {
     found
 }
 
-pub(super) fn accept(units: &Units) -> Vec<At> {
+pub(super) fn accept(units: &Roles<'_>) -> Vec<At> {
     units
         .public_sockets()
         .filter(|s| s.flag("Socket", "Accept") == Some(true))
@@ -78,9 +98,10 @@ pub(super) fn accept(units: &Units) -> Vec<At> {
         .collect()
 }
 
-pub(super) fn fd_name(units: &Units) -> Vec<At> {
+pub(super) fn fd_name(units: &Roles<'_>) -> Vec<At> {
     units
-        .sockets()
+        .public_sockets()
+        .chain(units.admin_sockets())
         .filter(|s| s.value("Socket", "FileDescriptorName").is_none())
         .map(|s| {
             let text = format!("no FileDescriptorName=: the descriptor is called {}", s.name);
@@ -89,7 +110,7 @@ pub(super) fn fd_name(units: &Units) -> Vec<At> {
         .collect()
 }
 
-pub(super) fn fd_name_twice(units: &Units) -> Vec<At> {
+pub(super) fn fd_name_twice(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
     for slot in units.slots() {
         let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
@@ -107,11 +128,10 @@ pub(super) fn fd_name_twice(units: &Units) -> Vec<At> {
 
 /// What `ListenStream=` says, as far as two of them can be compared.
 fn address(value: &str) -> Option<Address> {
-    let value = value.replace("%%", "%");
     let whole = match value.parse::<u16>() {
         // A bare port listens on IPv6 and IPv4 (systemd.socket(5)).
         Ok(port) => format!("[::]:{port}"),
-        Err(_) => value,
+        Err(_) => value.to_owned(),
     };
     if let Ok(address) = whole.parse() {
         return Some(Address::Tcp(address));
@@ -119,23 +139,103 @@ fn address(value: &str) -> Option<Address> {
     whole.starts_with('/').then(|| Address::Unix(whole.into()))
 }
 
-pub(super) fn one_address(units: &Units) -> Vec<At> {
-    let mut found = Vec::new();
-    let mut seen: Vec<(&str, Address)> = Vec::new();
+/// Every stream address, and the socket that listens on it.
+fn addresses<'a>(units: &Roles<'a>) -> Vec<(&'a Unit, &'a Entry, Address)> {
+    let mut all = Vec::new();
     for socket in units.sockets() {
         for entry in socket.all("Socket", "ListenStream") {
-            let Some(address) = address(&entry.value) else { continue };
-            if let Some((other, _)) = seen.iter().find(|(_, a)| a.overlaps(&address)) {
-                let text = format!("{} is taken by {other}", shown(&entry.value));
-                found.push(At::entry(socket, entry, text));
+            if let Some(address) = socket.expand(&entry.value).as_deref().and_then(address) {
+                all.push((socket, entry, address));
             }
-            seen.push((&socket.name, address));
+        }
+    }
+    all
+}
+
+/// Whether two units are meant to be there in each other's stead.
+fn excludes(a: &Unit, b: &Unit) -> bool {
+    a.names("Unit", "Conflicts", &b.name) || b.names("Unit", "Conflicts", &a.name)
+}
+
+/// The pairs of addresses that overlap, the later one first.
+fn overlaps<'a>(units: &Roles<'a>) -> Vec<(&'a Unit, &'a Entry, &'a Unit)> {
+    let all = addresses(units);
+    // By port or path: only those can overlap, and a machine has many.
+    let mut by_place: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (index, (socket, entry, address)) in all.iter().enumerate() {
+        let place = match address {
+            Address::Tcp(address) => address.port().to_string(),
+            Address::Unix(path) => path.display().to_string(),
+        };
+        let earlier = by_place.entry(place).or_default();
+        let taken = earlier.iter().map(|earlier| &all[*earlier]).find(|(other, _, a)| {
+            a.overlaps(address) && !excludes(socket, other) && !only_one_v6(socket, other)
+        });
+        if let Some((other, ..)) = taken {
+            found.push((*socket, *entry, *other));
+        }
+        earlier.push(index);
+    }
+    found
+}
+
+/// `[::]:80` and `0.0.0.0:80` live together when the former takes no IPv4 (systemd.socket(5)).
+fn only_one_v6(a: &Unit, b: &Unit) -> bool {
+    [a, b].iter().any(|socket| socket.value("Socket", "BindIPv6Only") == Some("ipv6-only"))
+}
+
+fn reuses(socket: &Unit) -> bool {
+    socket.flag("Socket", "ReusePort") == Some(true)
+}
+
+pub(super) fn one_address(units: &Roles<'_>) -> Vec<At> {
+    let shared = |socket: &Unit| {
+        units.public_sockets().chain(units.admin_sockets()).any(|s| s.name == socket.name)
+    };
+    overlaps(units)
+        .into_iter()
+        .filter(|(socket, _, other)| !(reuses(socket) && reuses(other)))
+        .map(|(socket, entry, other)| {
+            let text = format!("{} is taken by {}", shown(&entry.value), other.name);
+            let at = At::entry(socket, entry, text);
+            // Two packages may offer one service; whoever enables both has a problem.
+            let certain = socket.name == other.name || shared(socket) || shared(other);
+            if certain { at } else { at.severity(units.when_wanted(&[socket, other])) }
+        })
+        .collect()
+}
+
+/// With SO_REUSEPORT the second one binds too, and what waits in its queue is lost with it.
+pub(super) fn reuse_port(units: &Roles<'_>) -> Vec<At> {
+    let shared = units.public_sockets().filter(|socket| reuses(socket)).map(|socket| {
+        let text = "ReusePort=yes: a second socket can take a part of the connections";
+        At::key(socket, "Socket", "ReusePort", text)
+    });
+    let pairs = overlaps(units)
+        .into_iter()
+        .filter(|(socket, _, other)| reuses(socket) && reuses(other))
+        .map(|(socket, entry, other)| {
+            let text = format!("{} takes a part of the connections", other.name);
+            At::entry(socket, entry, text)
+        });
+    shared.chain(pairs).collect()
+}
+
+/// A drop-in that gives a socket of slots another address.
+pub(super) fn re_addressed(units: &Roles<'_>) -> Vec<At> {
+    let mut found = Vec::new();
+    for socket in units.public_sockets().chain(units.admin_sockets()) {
+        let of_drop_ins = socket.entries.iter().filter(|entry| entry.file != socket.file);
+        for entry in of_drop_ins.filter(|entry| LISTEN.contains(&entry.key.as_str())) {
+            let text = format!("{}= in a drop-in: systemd drops the open socket", entry.key);
+            found.push(At::entry(socket, entry, text));
         }
     }
     found
 }
 
-pub(super) fn admin_part_of_slot(units: &Units) -> Vec<At> {
+pub(super) fn admin_part_of_slot(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
     for socket in units.admin_sockets() {
         let service = service_of(socket);
@@ -150,7 +250,7 @@ pub(super) fn admin_part_of_slot(units: &Units) -> Vec<At> {
 }
 
 /// Who may connect to the private socket opens and closes the gate.
-pub(super) fn admin_mode(units: &Units) -> Vec<At> {
+pub(super) fn admin_mode(units: &Roles<'_>) -> Vec<At> {
     units
         .admin_sockets()
         .filter(|s| {
@@ -164,7 +264,7 @@ pub(super) fn admin_mode(units: &Units) -> Vec<At> {
         .collect()
 }
 
-pub(super) fn activator(units: &Units) -> Vec<At> {
+pub(super) fn activator(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
     for socket in units.public_sockets() {
         let service = service_of(socket);
@@ -172,7 +272,7 @@ pub(super) fn activator(units: &Units) -> Vec<At> {
             format!("no Service=: connections start {service}, whichever slot is live")
         } else if units.slots().any(|slot| slot.name == service) {
             format!("connections start {service} itself, whichever slot is live")
-        } else if units.aliases().contains(service.as_str()) {
+        } else if units.slot_aliases().contains(service.as_str()) {
             format!("{service} is the alias: no listener can be added while a slot is active")
         } else {
             continue;
@@ -182,8 +282,8 @@ pub(super) fn activator(units: &Units) -> Vec<At> {
     found
 }
 
-pub(super) fn activator_wants_alias(units: &Units) -> Vec<At> {
-    let aliases = units.aliases();
+pub(super) fn activator_wants_alias(units: &Roles<'_>) -> Vec<At> {
+    let aliases = units.slot_aliases();
     units
         .activators()
         .filter(|unit| !aliases.iter().any(|alias| unit.names("Unit", "Wants", alias)))
@@ -195,7 +295,7 @@ pub(super) fn activator_wants_alias(units: &Units) -> Vec<At> {
 }
 
 /// The activator must end, and not at once.
-pub(super) fn activator_ends(units: &Units) -> Vec<At> {
+pub(super) fn activator_ends(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
     for unit in units.activators() {
         if unit.value("Service", "Type") != Some("oneshot") {
@@ -214,25 +314,33 @@ pub(super) fn activator_ends(units: &Units) -> Vec<At> {
     found
 }
 
-pub(super) fn references(units: &Units) -> Vec<At> {
+pub(super) fn references(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
-    for slot in units.slots() {
+    let plain: BTreeSet<&str> = units.plain_sockets().map(|socket| socket.name.as_str()).collect();
+    let is_plain = |socket: &Unit| plain.contains(socket.name.as_str());
+    for slot in units.services() {
         for (entry, name) in slot.words("Service", "Sockets") {
-            if units.get(name).is_none() {
-                found.push(At::entry(
-                    slot,
-                    entry,
-                    format!("Sockets={name}: there is no such unit"),
-                ));
+            let known = slot.expand(name).is_none_or(|name| units.get(&name).is_some());
+            if !known && !is_template(slot) {
+                let text = format!("Sockets={name}: there is no such unit");
+                found.push(At::entry(slot, entry, text));
             }
         }
     }
-    for socket in units.sockets() {
+    for socket in units.sockets().filter(|socket| !is_template(socket)) {
         let service = service_of(socket);
-        if units.get(&service).is_none() && !units.aliases().contains(service.as_str()) {
+        let known = units.get(&service).is_some() || units.may_be_called(&service);
+        if !known && socket.expand(&service).is_some() {
             let text = format!("it starts {service}, and there is no such unit");
-            found.push(At::key(socket, "Socket", "Service", text));
+            let at = At::key(socket, "Socket", "Service", text);
+            found.push(if is_plain(socket) {
+                at.severity(units.when_wanted(&[socket]))
+            } else {
+                at
+            });
         }
+    }
+    for socket in units.public_sockets().chain(units.admin_sockets()) {
         if units.slots().count() > 0
             && !units.slots().any(|slot| slot.names("Service", "Sockets", &socket.name))
         {
@@ -240,4 +348,8 @@ pub(super) fn references(units: &Units) -> Vec<At> {
         }
     }
     found
+}
+
+fn is_template(unit: &Unit) -> bool {
+    unit.stem().ends_with('@')
 }

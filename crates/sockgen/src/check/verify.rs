@@ -1,95 +1,100 @@
-//! `systemd-analyze verify` on a set of units, in a folder of their own.
+//! What `systemd-analyze verify` says of units.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::process::Command;
+use super::analyze::{AnalyzeError, Copies};
+use super::unit::Kind;
+use super::{Finding, Severity, Units};
 
-use super::{Finding, VERIFY};
+/// The rule that stands for `systemd-analyze verify`.
+pub const VERIFY: &str = "verify";
 
-/// `systemd-analyze verify` could not be run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum VerifyError {
-    /// The units could not be written for it.
-    #[error("cannot write the units to a temporary folder")]
-    Write(#[source] io::Error),
-    /// The program could not be started.
-    #[error("cannot run systemd-analyze")]
-    Run(#[source] io::Error),
-    /// It failed without saying what is wrong with the units.
-    #[error("systemd-analyze verify failed: {0}")]
-    Failed(String),
-}
+const FIX: &str = "see systemd.unit(5), systemd.socket(5), systemd.service(5) and systemd.exec(5)";
 
-impl VerifyError {
-    /// What to do about it, for a `hint:` line.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Run(error) if error.kind() == io::ErrorKind::NotFound => {
-                Some("install systemd (apt-get install systemd)")
-            }
-            _ => None,
-        }
-    }
-}
-
-/// What `systemd-analyze verify` says of the units, given by name and text.
+/// What `systemd-analyze verify` says of the units.
 ///
 /// What it says of other units of the machine is left out, and so is that a program inside a
 /// release does not exist: releases come and go.
 ///
 /// # Errors
 /// When it cannot be run.
-pub fn verify(units: &BTreeMap<String, String>) -> Result<Vec<Finding>, VerifyError> {
-    let folder = tempfile::tempdir().map_err(VerifyError::Write)?;
-    let mut command = Command::new("systemd-analyze");
-    command.args(["verify", "--man=no"]);
-    for (name, text) in units {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).map_err(VerifyError::Write)?;
-        command.arg(path);
-    }
-    // The trailing colon adds the machine's own folders (systemd.unit(5)).
-    command.env("SYSTEMD_UNIT_PATH", format!("{}:", folder.path().display()));
-    command.envs([("SYSTEMD_COLORS", "0"), ("SYSTEMD_LOG_TARGET", "console"), ("LC_ALL", "C")]);
-    let output = command.output().map_err(VerifyError::Run)?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let prefix = format!("{}/", folder.path().display());
-    let findings: Vec<Finding> =
-        said.lines().filter_map(|line| finding(&line.replace(&prefix, ""), units)).collect();
-    let understood = said.lines().any(|line| units.keys().any(|unit| line.contains(unit.as_str())));
-    if !output.status.success() && findings.is_empty() && !understood {
-        return Err(VerifyError::Failed(said.trim().to_owned()));
-    }
+pub fn verify(units: &Units) -> Result<Vec<Finding>, AnalyzeError> {
+    let copies = Copies::of(units)?;
+    let asked = |name: &&str| units.get(name).is_some_and(|unit| !unit.masked);
+    let names: Vec<&str> = units.names().filter(asked).collect();
+    let mut findings = Vec::new();
+    copies.run(&["verify", "--man=no"], &names, |output| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let before = findings.len();
+        findings.extend(said.lines().filter_map(|line| finding(line.trim(), &copies, units)));
+        let understood = || said.lines().any(|line| names.iter().any(|name| line.contains(name)));
+        if !output.status.success() && findings.len() == before && !understood() {
+            let said = said.trim().to_owned();
+            return Err(AnalyzeError::Failed { verb: "verify", said });
+        }
+        Ok(())
+    })?;
+    findings.sort();
+    findings.dedup();
     Ok(findings)
 }
 
-/// One line of `systemd-analyze`: `unit:line: text`, or `unit: text`, or another form that names a
+/// One line of `systemd-analyze`: `path:line: text`, or `unit: text`, or another form that names a
 /// unit of ours.
-fn finding(line: &str, units: &BTreeMap<String, String>) -> Option<Finding> {
-    let line = line.trim();
-    // The longest name first: shop.service is part of no other, but my-shop.service has it in it.
-    let unit = units.keys().filter(|unit| line.contains(unit.as_str())).max_by_key(|u| u.len())?;
-    if line.contains("/var/lib/sockact/") && line.contains("is not executable") {
-        return None;
+fn finding(line: &str, copies: &Copies, units: &Units) -> Option<Finding> {
+    let (start, rest) = line.split_once(':')?;
+    if let Some(file) = copies.origin(start) {
+        let unit = units.get(copies.unit(start)?)?;
+        let (number, message) = match rest.split_once(':') {
+            Some((number, message)) => match number.parse() {
+                Ok(number) => (Some(number), message),
+                Err(_) => (None, rest),
+            },
+            None => (None, rest),
+        };
+        return made(units, &unit.name, file, number, copies.renamed(message.trim()));
     }
-    // With all units given, this is only the summary of what was said before.
-    if line.contains("Failed to create") && line.contains("/start:") {
-        return None;
-    }
-    let rest = line.strip_prefix(unit.as_str()).map_or(line, |rest| rest.trim_start_matches(':'));
-    let (number, message) = match rest.split_once(':') {
-        Some((number, message)) if number.parse::<usize>().is_ok() => {
-            (number.parse().ok(), message.trim())
-        }
-        _ => (None, rest.trim()),
+    let (unit, message) = match units.get(start) {
+        Some(unit) => (unit, rest.trim()),
+        None => (mentioned(line, units)?, line),
     };
-    Some(Finding {
-        unit: unit.clone(),
-        line: number,
-        rule: VERIFY,
-        message: message.to_owned(),
-        fix: "see systemd.unit(5), systemd.socket(5), systemd.service(5) and systemd.exec(5)",
-    })
+    made(units, &unit.name, &unit.file, None, copies.renamed(message))
+}
+
+/// The unit that a line of another form speaks of.
+fn mentioned<'a>(line: &str, units: &'a Units) -> Option<&'a super::Unit> {
+    let delimiter = |c: char| !(c.is_ascii_alphanumeric() || "-_.@:\\".contains(c));
+    line.split(delimiter)
+        .map(|word| word.trim_end_matches(['.', ':']))
+        .filter_map(|word| units.get(word))
+        .find(|unit| unit.kind() != Kind::Other || line.starts_with(unit.name.as_str()))
+}
+
+fn made(
+    units: &Units,
+    unit: &str,
+    file: &str,
+    line: Option<usize>,
+    message: String,
+) -> Option<Finding> {
+    // With all units given, this is only the summary of what was said before.
+    let summary = message.contains("Failed to create") && message.contains("/start");
+    let of_release = message.contains("/var/lib/sockact/") && message.contains("is not executable");
+    if summary || of_release || units.context.contains(unit) || units.get(unit)?.masked {
+        return None;
+    }
+    let severity = severity(&message);
+    let (unit, file) = (unit.to_owned(), file.to_owned());
+    Some(Finding { file, line, rule: VERIFY, unit, severity, message, fix: FIX })
+}
+
+/// A program may be installed later, and what is old still works.
+fn severity(message: &str) -> Severity {
+    // S15 says that the service of a socket is missing, and when that matters.
+    let notes = [
+        "not loaded, socket cannot be started",
+        "is not executable",
+        "legacy directory",
+        "Special user nobody",
+        "deprecated",
+    ];
+    if notes.iter().any(|note| message.contains(note)) { Severity::Note } else { Severity::Warning }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::check::Severity;
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -63,16 +65,21 @@ The address of an open socket cannot be changed: systemd would drop the descript
 with a new name instead.")]
     Install(Install),
 
-    /// Check units with rules of our own and with systemd-analyze verify
+    /// Check units, ours and anybody's, with rules of our own and with systemd-analyze
     #[command(after_help = "\
 Examples:
   sockgen check                            # ./sockact.toml and the units beside it
-  sockgen check units/                     # a folder of units
-  sockgen check /etc/systemd/system/shop-*
-  sockgen check --json | jq -r '.[].rule'
+  sockgen check /etc/systemd/system        # with the units and drop-ins that belong to it
+  sockgen check /mnt/image/usr/lib/systemd/system
+  sockgen check shop-http.socket --only S02,S14 --severity note
+  sockgen check units/ --sarif >sockgen.sarif
+  sockgen check --json | jq -r '.findings[].rule'
   sockgen explain S05                      # why a rule is there
 
-Drop-ins (UNIT.d/*.conf) beside a unit are read with it. Exit status 1 when anything was found.")]
+Drop-ins, masks, aliases and templates are read as systemd reads them. In a file name that ends in
+.toml a manifest is expected, and the units that it would give are checked.
+
+Exit status: 0 nothing found, 1 findings, 2 wrong usage, or the check could not be made.")]
     Check(Check),
 
     /// Say why a rule of check is there, and what to do
@@ -148,11 +155,60 @@ pub(crate) struct Install {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
-    /// Directories, manifests or unit files
+    /// Directories, manifests, unit files or drop-ins
     #[arg(default_value = ".", value_name = "DIR|MANIFEST|UNIT")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Print the findings as a JSON array
+    /// Only these rules: S01 to S36, verify, exposure
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+
+    /// Not these rules
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub(crate) ignore: Vec<String>,
+
+    /// The least that counts as a finding
+    #[arg(long, value_enum, default_value_t = Severity::Warning, hide_possible_values = false)]
+    pub(crate) severity: Severity,
+
+    /// Find services whose exposure (systemd-analyze security) is above this, 0.0 to 10.0
+    #[arg(long, value_name = "SCORE", value_parser = score)]
+    pub(crate) security_threshold: Option<f64>,
+
+    /// Leave systemd-analyze out, where there is none
+    #[arg(long, conflicts_with = "security_threshold")]
+    pub(crate) no_analyze: bool,
+
+    /// Print JSON (CHECK.md says what is in it)
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Print SARIF 2.1.0, as code hosts take it
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) sarif: bool,
+}
+
+/// How the findings are printed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form {
+    Text,
+    Json,
+    Sarif,
+}
+
+impl Check {
+    pub(crate) fn form(&self) -> Form {
+        match (self.json, self.sarif) {
+            (true, _) => Form::Json,
+            (_, true) => Form::Sarif,
+            _ => Form::Text,
+        }
+    }
+}
+
+fn score(typed: &str) -> Result<f64, String> {
+    match typed.parse() {
+        Ok(score) if (0.0..=10.0).contains(&score) => Ok(score),
+        _ => Err("it is no number from 0.0 to 10.0".to_owned()),
+    }
 }

@@ -1,142 +1,128 @@
 //! `sockgen check`
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 
-use super::args::Check;
+use super::args::{Check, Form};
+use super::findings::{self, Checked};
 use super::{Failure, Report};
-use crate::check::{Finding, Units, check, verify};
+use crate::check::{
+    AnalyzeError, EXPOSURE, LoadError, Loader, RULES, Units, VERIFY, check, exposure, sarif, verify,
+};
 use crate::model::App;
 use crate::names::MANIFEST_FILE;
-use crate::{ManifestError, render};
-
-/// Files that systemd reads as units of the kinds we check.
-const SUFFIXES: [&str; 3] = ["socket", "service", "target"];
+use crate::{ManifestError, nearest, render, shown};
 
 pub(super) fn run(args: &Check) -> Result<Report, Failure> {
-    let mut texts = BTreeMap::new();
-    let mut units = Units::default();
-    for path in &args.paths {
-        collect(path, &mut texts, &mut units)?;
-    }
-    if texts.is_empty() {
+    let chosen = Chosen::of(args)?;
+    let units = units(args)?;
+    if units.is_empty() {
         let names: Vec<String> = args.paths.iter().map(|p| p.display().to_string()).collect();
         let message = format!("there are no units in {}", names.join(", "));
         return Err(Failure::typed(message, "name a folder with units, or a sockact.toml"));
     }
-    let mut findings = check(&units);
-    let own =
-        verify(&texts).map_err(|error| Failure::new(&error, error.hint().map(str::to_owned)))?;
-    findings.extend(own);
-    let stdout = if args.json { json(&findings) } else { plain(&findings, texts.len()) };
-    Ok(Report { stdout: stdout.into_bytes(), status: u8::from(!findings.is_empty()) })
+    let mut found = check(&units);
+    let mut exposures = Vec::new();
+    if !args.no_analyze {
+        found.extend(verify(&units).map_err(analyze)?);
+        exposures = exposure(&units).map_err(analyze)?;
+        let threshold = args.security_threshold;
+        found.extend(exposures.iter().filter_map(|one| one.above(threshold?)));
+    }
+    found.retain(|finding| chosen.has(finding.rule));
+    let all = found.len();
+    found.retain(|finding| finding.severity >= args.severity);
+    found.sort();
+    let checked = Checked { units: units.len(), hidden: all - found.len(), exposures };
+    let status = u8::from(!found.is_empty());
+    let stdout = match args.form() {
+        Form::Text => findings::text(&found, &checked),
+        Form::Json => findings::json(&found, &checked),
+        Form::Sarif => pretty(&sarif(&found)),
+    };
+    Ok(Report { stdout: stdout.into_bytes(), status })
 }
 
-fn collect(
-    path: &Path,
-    texts: &mut BTreeMap<String, String>,
-    units: &mut Units,
-) -> Result<(), Failure> {
-    let folder = path.is_dir();
-    let files = if folder { unit_files(path)? } else { Vec::new() };
-    if is_unit(path) && !folder {
-        return add(path, texts, units);
+fn analyze(error: AnalyzeError) -> Failure {
+    Failure::new(&error, Some(error.hint().to_owned())).status(2)
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// The rules that were asked for.
+struct Chosen {
+    only: BTreeSet<String>,
+    ignore: BTreeSet<String>,
+}
+
+impl Chosen {
+    fn of(args: &Check) -> Result<Self, Failure> {
+        Ok(Self { only: rules("--only", &args.only)?, ignore: rules("--ignore", &args.ignore)? })
     }
-    let manifest = if folder { path.join(MANIFEST_FILE) } else { path.to_owned() };
-    if !folder || manifest.exists() {
-        let text = read(&manifest)?;
-        let app = App::parse(&text).map_err(|source| {
-            let path = manifest.clone();
-            let error = ManifestError::InFile { path, source: Box::new(source) };
-            Failure::new(&error, error.hint())
-        })?;
+
+    fn has(&self, rule: &str) -> bool {
+        (self.only.is_empty() || self.only.contains(rule)) && !self.ignore.contains(rule)
+    }
+}
+
+/// A misspelt rule would be one that is silently not looked for.
+fn rules(option: &str, typed: &[String]) -> Result<BTreeSet<String>, Failure> {
+    let known = || RULES.iter().map(|rule| rule.id).chain([VERIFY, EXPOSURE]);
+    let one = |typed: &String| {
+        let found = known().find(|id| id.eq_ignore_ascii_case(typed));
+        found.map(str::to_owned).ok_or_else(|| {
+            let hint = match nearest(&typed.to_uppercase(), known()) {
+                Some(near) => format!("did you mean {near}? `sockgen explain` lists all rules"),
+                None => "`sockgen explain` lists all rules".to_owned(),
+            };
+            Failure::typed(format!("{option}: there is no rule {}", shown(typed)), hint)
+        })
+    };
+    typed.iter().map(one).collect()
+}
+
+/// Everything that was named. The units of a manifest that lies alone are those that it would give.
+fn units(args: &Check) -> Result<Units, Failure> {
+    let mut loader = Loader::default();
+    let mut manifests = Vec::new();
+    for path in &args.paths {
+        if path.is_dir() {
+            let manifest = path.join(MANIFEST_FILE);
+            if manifest.exists() {
+                manifests.push((app(&manifest)?, true));
+            }
+        } else if path.extension().is_some_and(|suffix| suffix == "toml") {
+            manifests.push((app(path)?, false));
+            continue;
+        }
+        loader.ask(path).map_err(load)?;
+    }
+    let mut units = loader.load().map_err(load)?;
+    for (app, beside) in manifests {
         let generated = render(&app);
-        if files.is_empty() {
+        let there = |name: &str| units.names().any(|unit| unit == name);
+        if beside && generated.iter().any(|unit| there(unit.name.as_ref())) {
+            units.expect(generated);
+        } else {
             for unit in generated {
                 units.add(unit.name.as_ref(), &unit.text);
-                texts.insert(unit.name.to_string(), unit.text);
             }
-            return Ok(());
         }
-        units.expect(generated);
     }
-    files.iter().try_for_each(|file| add(file, texts, units))
+    Ok(units)
 }
 
-fn is_unit(path: &Path) -> bool {
-    path.extension().and_then(|suffix| suffix.to_str()).is_some_and(|s| SUFFIXES.contains(&s))
+fn load(error: LoadError) -> Failure {
+    Failure::new(&error, Some(error.hint().to_owned())).status(2)
 }
 
-/// The units in a folder, sorted; links are aliases or masks, not units.
-fn unit_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
-    let mut files: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| is_unit(path) && path.is_file() && !path.is_symlink())
-        .collect();
-    files.sort();
-    Ok(files)
-}
-
-/// Reads a unit and its drop-ins (systemd.unit(5)).
-fn add(
-    path: &Path,
-    texts: &mut BTreeMap<String, String>,
-    units: &mut Units,
-) -> Result<(), Failure> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let text = read(path)?;
-    units.add(&name, &text);
-    texts.insert(name.clone(), text);
-    let folder = path.with_file_name(format!("{name}.d"));
-    let mut drop_ins: Vec<PathBuf> =
-        fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    drop_ins.retain(|path| path.extension().is_some_and(|suffix| suffix == "conf"));
-    drop_ins.sort();
-    for drop_in in drop_ins {
-        units.add_drop_in(&name, &read(&drop_in)?);
-    }
-    Ok(())
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(error) => Err(unreadable(path, &error)),
-    }
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    let hint = match error.kind() {
-        io::ErrorKind::PermissionDenied => "try again with sudo",
-        _ => "name a folder with units, a manifest or a unit file",
-    };
-    let message = io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display()));
-    Failure::new(&message, Some(hint.to_owned()))
-}
-
-fn plain(findings: &[Finding], units: usize) -> String {
-    let mut text = String::new();
-    for finding in findings {
-        let line = finding.line.map_or(String::new(), |line| format!(":{line}"));
-        let Finding { unit, rule, message, fix, .. } = finding;
-        writeln!(text, "{unit}{line}: {rule}: {message}\n    fix: {fix}").expect("memory");
-    }
-    match findings.len() {
-        0 => writeln!(text, "{units} units checked, nothing found"),
-        1 => writeln!(text, "{units} units checked, 1 finding"),
-        n => writeln!(text, "{units} units checked, {n} findings"),
-    }
-    .expect("memory");
-    text
-}
-
-fn json(findings: &[Finding]) -> String {
-    let mut text = serde_json::to_string_pretty(findings).expect("strings and numbers");
-    text.push('\n');
-    text
+fn app(manifest: &Path) -> Result<App, Failure> {
+    let text = std::fs::read_to_string(manifest)
+        .map_err(|source| load(LoadError::Read { path: manifest.to_owned(), source }))?;
+    App::parse(&text).map_err(|source| {
+        let error = ManifestError::InFile { path: manifest.to_owned(), source: Box::new(source) };
+        Failure::new(&error, error.hint()).status(2)
+    })
 }

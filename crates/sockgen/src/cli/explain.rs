@@ -10,7 +10,7 @@ pub(super) fn run(rule: Option<&str>) -> Result<Report, Failure> {
     let Some(id) = rule else {
         let mut text = String::new();
         for rule in RULES {
-            writeln!(text, "{}  {}", rule.id, rule.title).expect("memory");
+            writeln!(text, "{}  {:7}  {}", rule.id, rule.severity, rule.title()).expect("memory");
         }
         return Ok(Report::done(text));
     };
@@ -23,13 +23,14 @@ pub(super) fn run(rule: Option<&str>) -> Result<Report, Failure> {
         };
         return Err(Failure::typed(message, hint));
     };
-    Ok(Report::done(format!(
-        "{}: {}\n\n{}\n\nFix: {}\n",
-        rule.id,
-        rule.title,
-        wrapped(rule.why),
-        rule.fix
-    )))
+    let parts = [
+        format!("{} ({}): {}", rule.id, rule.severity, rule.title()),
+        rule.why().split("\n\n").map(wrapped).collect::<Vec<_>>().join("\n\n"),
+        wrapped(&format!("Shown: {}", rule.shown())),
+        wrapped(&format!("Fix: {}", rule.fix())),
+        wrapped(&format!("See: {}", rule.see())),
+    ];
+    Ok(Report::done(parts.join("\n\n") + "\n"))
 }
 
 /// The text in lines of at most 80 characters.

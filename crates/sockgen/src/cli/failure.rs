@@ -21,6 +21,11 @@ impl Failure {
         Self { status: 1, problems: vec![(chain(error), hint)] }
     }
 
+    /// With another exit status.
+    pub(crate) fn status(self, status: u8) -> Self {
+        Self { status, ..self }
+    }
+
     /// A value of an option that is no good.
     pub(crate) fn usage(option: &str, error: &dyn Error, hint: impl Into<String>) -> Self {
         let message = format!("{option}: {}", chain(error));

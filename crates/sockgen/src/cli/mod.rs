@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod explain;
 mod failure;
+mod findings;
 mod init;
 mod install;
 
