@@ -36,6 +36,19 @@ pub struct Facts {
     pub clock: Clock,
 }
 
+impl Facts {
+    /// The slot that the alias on disk names.
+    pub fn live(&self) -> Option<&Slot> {
+        let disk = self.alias_on_disk.as_ref()?;
+        self.slots.iter().find(|slot| self.app.slot_unit(&slot.name).as_ref() == disk)
+    }
+
+    /// Whether no deploy is at work or waits for `resume`.
+    pub fn is_at_rest(&self) -> bool {
+        self.at_work.is_none() && self.unfinished.is_none()
+    }
+}
+
 /// A slot.
 #[derive(Debug, Clone)]
 pub struct Slot {

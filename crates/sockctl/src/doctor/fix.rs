@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sockgen::{App, SlotName};
 
-use super::diagnose::Fix;
 use super::facts::Facts;
+use super::finding::Fix;
 use crate::admin::Admin;
 use crate::error::Error;
 use crate::files;

@@ -2,8 +2,9 @@
 //!
 //! [`gather()`] reads, [`diagnose()`] decides, and with `--fix` what it decided is done. A hazard is a row of [`hazard::Hazard`].
 
-pub mod diagnose;
+mod diagnose;
 pub mod facts;
+mod finding;
 mod fix;
 pub mod gather;
 pub mod hazard;
@@ -13,8 +14,9 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use sockgen::App;
 
-pub use diagnose::{Cure, Finding, Fix, diagnose};
+pub use diagnose::diagnose;
 pub use facts::Facts;
+pub use finding::{Cure, Finding, Fix};
 pub use gather::gather;
 pub use hazard::{Hazard, Severity};
 
