@@ -66,6 +66,15 @@ impl SystemdError {
             _ => None,
         }
     }
+
+    /// Whether systemd refused the call for this reason of its own, such as `NoSuchUnit`.
+    pub(super) fn is(&self, reason: &str) -> bool {
+        let Self::Call { source, .. } = self else { return false };
+        error_name(source)
+            .as_deref()
+            .and_then(|name| name.strip_prefix("org.freedesktop.systemd1."))
+            == Some(reason)
+    }
 }
 
 /// Some calls are for no unit.
@@ -74,7 +83,7 @@ fn of(unit: &str) -> String {
 }
 
 /// The D-Bus name of an error reply. zbus gives those of the bus itself a type of their own.
-pub(super) fn error_name(error: &zbus::Error) -> Option<String> {
+fn error_name(error: &zbus::Error) -> Option<String> {
     match error {
         zbus::Error::MethodError(name, _, _) => Some(name.to_string()),
         zbus::Error::FDO(error) => Some(DBusError::name(&**error).to_string()),

@@ -1,11 +1,12 @@
 //! All properties of a unit at once, for the commands that are not in a hurry.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use zbus::{OwnedVariant, Variant};
 
-use super::{PATIENCE, Systemd, SystemdError, away, object_path, patient};
+use super::patience::patient;
+use super::units::object_path;
+use super::{PROPERTIES, SYSTEMD, Systemd, SystemdError};
 
 /// What `GetAll` gave: an older systemd knows fewer properties, so each may be missing.
 #[derive(Debug, Default)]
@@ -75,13 +76,11 @@ impl Systemd {
         let interface = format!("org.freedesktop.systemd1.{interface}");
         let path = object_path(unit);
         let all = || async {
-            let (to, of) = ("org.freedesktop.systemd1", "org.freedesktop.DBus.Properties");
-            let reply = self
-                .bus
-                .call_method(Some(to), path.as_str(), Some(of), "GetAll", &interface.as_str())
-                .await?;
+            let (to, of) = (Some(SYSTEMD), Some(PROPERTIES));
+            let reply =
+                self.bus.call_method(to, path.as_str(), of, "GetAll", &interface.as_str()).await?;
             reply.body().deserialize::<HashMap<String, OwnedVariant>>()
         };
-        patient!("GetAll", unit, all()).map(Properties)
+        patient("GetAll", unit, all).await.map(Properties)
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use zbus::Variant;
 
-use super::{Properties, Systemd, SystemdError};
+use super::transient::{micros, service};
+use super::{PATIENCE, Properties, Systemd, SystemdError};
 
 /// What a command shares with the slot that it stands beside (systemd.exec(5)): read from systemd, so that an administrator's drop-in
 /// for the slot holds for the command as well. Sockets and limits of time are the slot's own.
@@ -96,7 +97,7 @@ impl Systemd {
     pub async fn run(&self, task: &Task) -> Result<(), SystemdError> {
         let slot = self.properties(&task.like, "Service").await?;
         let properties = properties(task, &slot);
-        self.job_of("start", &task.unit, task.timeout + super::PATIENCE, || {
+        self.job_of("start", &task.unit, task.timeout + PATIENCE, || {
             self.manager.start_transient_unit(&task.unit, "fail", &properties, &[])
         })
         .await
@@ -109,7 +110,7 @@ impl Systemd {
     pub async fn forget(&self, unit: &str, within: Duration) -> Result<(), SystemdError> {
         let state = self.unit(unit).await?;
         if state.active.runs() {
-            self.stop(unit, within + super::PATIENCE).await?;
+            self.stop(unit, within + PATIENCE).await?;
         }
         if state.load == "loaded" {
             self.reset_failed(unit).await?;
@@ -124,21 +125,16 @@ fn properties<'a>(task: &'a Task, slot: &'a Properties) -> Vec<(&'a str, Variant
         .filter(|(_, value)| !is_empty(value))
         .filter_map(|(name, value)| Some((name, value.try_clone().ok()?)))
         .collect();
-    let argv: Vec<&str> = task.argv.iter().map(String::as_str).collect();
-    let program = argv.first().copied().unwrap_or_default();
-    let micros = u64::try_from(task.timeout.as_micros()).unwrap_or(u64::MAX);
+    properties.extend(service(&task.description, "oneshot", &task.argv));
     properties.extend([
-        ("Description", Variant::from(task.description.as_str())),
-        ("Type", Variant::from("oneshot")),
-        ("RemainAfterExit", Variant::from(task.remains)),
-        ("TimeoutStartUSec", Variant::from(micros)),
-        ("ExecStart", Variant::from(vec![(program, argv, false)])),
+        ("RemainAfterExit", task.remains.into()),
+        ("TimeoutStartUSec", micros(task.timeout).into()),
     ]);
     if let Some(directory) = &task.directory {
-        properties.push(("WorkingDirectory", Variant::from(directory.display().to_string())));
+        properties.push(("WorkingDirectory", directory.display().to_string().into()));
     }
     if !task.environment.is_empty() {
-        properties.push(("Environment", Variant::from(task.environment.clone())));
+        properties.push(("Environment", task.environment.clone().into()));
     }
     properties
 }

@@ -1,11 +1,10 @@
 //! Transient timers: systemd starts a command later, and nothing of ours waits for it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use zbus::Variant;
-
-use super::error::{away, error_name};
-use super::{PATIENCE, Systemd, SystemdError};
+use super::patience::patient;
+use super::transient::{micros, service};
+use super::{Systemd, SystemdError};
 
 const TIMER: &str = "org.freedesktop.systemd1.Timer";
 
@@ -33,34 +32,19 @@ impl Systemd {
     /// # Errors
     /// When systemd refuses.
     pub async fn later(&self, later: &Later<'_>) -> Result<(), SystemdError> {
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let timer = [
-            ("Description", Variant::from(later.description)),
-            ("TimersMonotonic", Variant::from(vec![("OnActiveSec", micros(later.after))])),
-            ("AccuracyUSec", Variant::from(micros(ACCURACY))),
-            ("RemainAfterElapse", Variant::from(false)),
+            ("Description", later.description.into()),
+            ("TimersMonotonic", vec![("OnActiveSec", micros(later.after))].into()),
+            ("AccuracyUSec", micros(ACCURACY).into()),
+            ("RemainAfterElapse", false.into()),
         ];
-        let program = later.command.first().cloned().unwrap_or_default();
-        let service = [
-            ("Description", Variant::from(later.description)),
-            ("Type", Variant::from("oneshot")),
-            ("ExecStart", Variant::from(vec![(program, later.command.to_vec(), false)])),
-            // A failed one would stay in memory (systemd.unit(5), `CollectMode=`).
-            ("CollectMode", Variant::from("inactive-or-failed")),
-        ];
-        let aux = [(later.service, service.into())];
-        let made = patient!(
-            "StartTransientUnit",
-            later.timer,
-            self.manager.start_transient_unit(later.timer, "fail", &timer, &aux)
-        );
-        match made {
-            Err(SystemdError::Call { source, .. })
-                if error_name(&source).as_deref()
-                    == Some("org.freedesktop.systemd1.UnitExists") =>
-            {
-                Ok(())
-            }
+        let mut service = service(later.description, "oneshot", later.command);
+        // A failed one would stay in memory (systemd.unit(5), `CollectMode=`).
+        service.push(("CollectMode", "inactive-or-failed".into()));
+        let aux = [(later.service, service)];
+        let make = || self.manager.start_transient_unit(later.timer, "fail", &timer, &aux);
+        match patient("StartTransientUnit", later.timer, make).await {
+            Err(error) if error.is("UnitExists") => Ok(()),
             made => made.map(drop),
         }
     }
@@ -70,14 +54,9 @@ impl Systemd {
     /// # Errors
     /// When systemd refuses.
     pub async fn cancel(&self, timer: &str) -> Result<(), SystemdError> {
-        match patient!("StopUnit", timer, self.manager.stop_unit(timer, "replace")) {
-            Err(SystemdError::Call { source, .. })
-                if error_name(&source).as_deref()
-                    == Some("org.freedesktop.systemd1.NoSuchUnit") =>
-            {
-                Ok(())
-            }
-            stopped => stopped.map(drop),
+        match self.begin_stop(timer).await {
+            Err(error) if error.is("NoSuchUnit") => Ok(()),
+            stopped => stopped,
         }
     }
 
@@ -86,6 +65,6 @@ impl Systemd {
     /// # Errors
     /// When systemd gives no answer.
     pub async fn elapses(&self, timer: &str) -> Result<u64, SystemdError> {
-        patient!("Get", timer, self.get(timer, TIMER, "NextElapseUSecMonotonic"))
+        self.get(timer, TIMER, "NextElapseUSecMonotonic").await
     }
 }

@@ -1,10 +1,11 @@
 //! A transient service, as `systemd-run --wait --collect` makes it.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use zbus::Variant;
 
-use super::{PATIENCE, Systemd, SystemdError, away, patient};
+use super::patience::patient;
+use super::{Systemd, SystemdError};
 
 /// A command that runs as a unit of its own.
 #[derive(Debug)]
@@ -27,31 +28,39 @@ impl Systemd {
     /// # Errors
     /// When systemd refuses.
     pub async fn start_transient(&self, transient: &Transient<'_>) -> Result<(), SystemdError> {
-        let argv: Vec<&str> = transient.argv.iter().map(String::as_str).collect();
-        let program = argv.first().copied().unwrap_or_default();
-        let environment: Vec<&str> = transient.environment.iter().map(String::as_str).collect();
-        let properties = || -> Vec<(&str, Variant<'_>)> {
-            vec![
-                ("Description", transient.description.as_str().into()),
-                ("Type", "exec".into()),
-                ("ExecStart", vec![(program, argv.clone(), false)].into()),
-                ("WorkingDirectory", transient.directory.as_str().into()),
-                ("Environment", environment.clone().into()),
-                ("StandardOutput", "journal".into()),
-                ("StandardError", "journal".into()),
-                ("CollectMode", "inactive-or-failed".into()),
-                // `systemctl stop` is a Ctrl-C; the way back is never cut off.
-                ("KillMode", "mixed".into()),
-                ("TimeoutStopUSec", u64::MAX.into()),
-                ("AddRef", true.into()),
-            ]
-        };
-        let none: [(&str, Vec<(&str, Variant<'_>)>); 0] = [];
-        patient!(
-            "StartTransientUnit",
-            transient.unit,
-            self.manager.start_transient_unit(transient.unit, "fail", &properties(), &none)
-        )
-        .map(drop)
+        let mut properties = service(&transient.description, "exec", &transient.argv);
+        properties.extend([
+            ("WorkingDirectory", transient.directory.as_str().into()),
+            ("Environment", transient.environment.clone().into()),
+            ("StandardOutput", "journal".into()),
+            ("StandardError", "journal".into()),
+            ("CollectMode", "inactive-or-failed".into()),
+            // `systemctl stop` is a Ctrl-C; the way back is never cut off.
+            ("KillMode", "mixed".into()),
+            ("TimeoutStopUSec", u64::MAX.into()),
+            ("AddRef", true.into()),
+        ]);
+        let start = || self.manager.start_transient_unit(transient.unit, "fail", &properties, &[]);
+        patient("StartTransientUnit", transient.unit, start).await.map(drop)
     }
+}
+
+/// What every transient service has: its words, its `Type=`, and what it runs.
+pub(super) fn service<'a>(
+    description: &'a str,
+    kind: &'a str,
+    argv: &'a [String],
+) -> Vec<(&'a str, Variant<'a>)> {
+    let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let program = argv.first().copied().unwrap_or_default();
+    vec![
+        ("Description", description.into()),
+        ("Type", kind.into()),
+        ("ExecStart", vec![(program, argv, false)].into()),
+    ]
+}
+
+/// As systemd takes a time.
+pub(super) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
