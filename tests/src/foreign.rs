@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use crate::binaries::workspace;
-use crate::shop::Shop;
+use crate::shop::{SWAP, Shop};
 
 /// A server, and how its manifest differs from that of a program on `sockact`.
 #[derive(Debug)]
@@ -50,16 +50,6 @@ interval = "50ms"
 
 const GUNICORN_VERSION: &str = "gunicorn==23.0.0";
 
-const TIMES: &str = r#"
-[listeners.http]
-listen = "127.0.0.1:8080"
-[swap]
-stable = "300ms"
-deadline = "10s"
-watch = "300ms"
-drain = "10s"
-"#;
-
 impl Foreign {
     /// A machine with it installed and enabled; nothing is deployed yet.
     ///
@@ -67,10 +57,7 @@ impl Foreign {
     /// When any of it fails.
     #[must_use]
     pub fn enabled(&self) -> Shop {
-        let shop = Shop::machine();
-        shop.install(&format!("name = \"shop\"\nexec = \"bin/shop\"{}{TIMES}", self.manifest));
-        shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
-        shop
+        Shop::enabled_with(&format!("{}{SWAP}", self.manifest))
     }
 
     /// Makes a release directory of it, and gives its path.

@@ -17,17 +17,17 @@ use crate::{Sandbox, binaries};
 pub const URL: &str = "http://127.0.0.1:8080/";
 
 /// Short times, so that a test takes seconds. The defaults are for people.
-const TIMES: &str = r#"
-[listeners.http]
-listen = "127.0.0.1:8080"
-
+const HEALTH: &str = r#"
 [start]
 timeout = "2s"
 
 [health]
 path = "/health"
 interval = "50ms"
+"#;
 
+/// The same for the end of a manifest, so that more of `[swap]` can follow.
+pub const SWAP: &str = r#"
 [swap]
 stable = "300ms"
 deadline = "10s"
@@ -50,9 +50,18 @@ impl Shop {
     /// When any of it fails.
     #[must_use]
     pub fn enabled() -> Self {
+        Self::enabled_with(&format!("{HEALTH}{SWAP}"))
+    }
+
+    /// The same with this in its manifest, as [`manifest`] has it.
+    ///
+    /// # Panics
+    /// When any of it fails.
+    #[must_use]
+    pub fn enabled_with(rest: &str) -> Self {
         let shop = Self::machine();
-        shop.install_short("bin/shop");
-        shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+        shop.install(&manifest(rest));
+        shop.enable();
         shop
     }
 
@@ -89,12 +98,20 @@ impl Shop {
         self.sandbox.run(["sockgen", "install", "/srv/shop/sockact.toml"]).ok();
     }
 
+    /// Enables and starts it.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn enable(&self) {
+        self.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    }
+
     /// Installs the application with short times and this executable.
     ///
     /// # Panics
     /// When it is refused.
     pub fn install_short(&self, exec: &str) {
-        self.install(&format!("name = \"shop\"\nexec = \"{exec}\"\n{TIMES}"));
+        self.install(&manifest_of(exec, &format!("{HEALTH}{SWAP}")));
     }
 
     /// The same with more at the top of the manifest and in its section `[swap]`.
@@ -102,7 +119,7 @@ impl Shop {
     /// # Panics
     /// When it is refused.
     pub fn install_more(&self, top: &str, swap: &str) {
-        self.install(&format!("name = \"shop\"\nexec = \"bin/shop\"\n{top}\n{TIMES}{swap}\n"));
+        self.install(&manifest(&format!("{top}\n{HEALTH}{SWAP}{swap}\n")));
     }
 
     /// Waits until no standby is left, nor the timer of one.
@@ -305,6 +322,17 @@ impl Paused {
         let stderr = self.0.stderr.take().expect("stderr is piped");
         BufReader::new(stderr).lines().map_while(Result::ok).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// The manifest of the application on [`URL`], with this at its end: keys, then tables.
+#[must_use]
+pub fn manifest(rest: &str) -> String {
+    manifest_of("bin/shop", rest)
+}
+
+fn manifest_of(exec: &str, rest: &str) -> String {
+    let listen = "listeners.http.listen = \"127.0.0.1:8080\"";
+    format!("name = \"shop\"\nexec = \"{exec}\"\n{listen}\n{rest}")
 }
 
 /// Long enough for a release to be seen by a client after its deploy.

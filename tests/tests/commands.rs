@@ -49,7 +49,7 @@ fn an_administrators_program_serves_without_sockctl_and_restarts_without_a_gap()
     let release = shop.release("v1", None);
     shop.sandbox.run(["cp", "--recursive", &release, "/opt/shop"]).ok();
     shop.install_short("/opt/shop/bin/shop");
-    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    shop.enable();
     assert_eq!(shop.get(), "v1");
     let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
     shop.sandbox.install_file("/opt/shop/VERSION", "v2", 0o644);

@@ -2,31 +2,26 @@
 //! nobody else notices.
 
 use e2e::load::{Generator, Load};
-use e2e::shop::{Shop, URL};
+use e2e::shop::{Shop, URL, manifest};
 
-const MANIFEST: &str = r#"
-name = "shop"
-exec = "bin/shop"
-listeners.http.listen = "127.0.0.1:8080"
+const REST: &str = r#"
 health.interval = "50ms"
 swap = { stable = "200ms", watch = "200ms", drain = "10s" }
 "#;
 const SECOND: &str = "listeners.second.listen = \"127.0.0.1:8082\"";
 
-fn with(line: &str) -> String {
-    MANIFEST.replacen("health.interval", &format!("{line}\nhealth.interval"), 1)
+fn also(line: &str) -> String {
+    format!("{line}{REST}")
 }
 
 #[test]
 fn a_new_listener_opens_without_a_gap_and_an_address_never_changes() {
-    let shop = Shop::machine();
-    shop.install(MANIFEST);
-    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    let shop = Shop::enabled_with(REST);
     shop.deploy(&shop.release("v1", None)).ok();
     let before = shop.socket_inode();
     let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
 
-    shop.install(&with(SECOND));
+    shop.install(&manifest(&also(SECOND)));
     let plan = shop.sockctl(["plan", "shop", "--restart"]).ok();
     assert!(plan.stdout.contains("listen    open second on 127.0.0.1:8082"), "{plan}");
     let active = ["systemctl", "is-active", "shop-second.socket"];
@@ -43,15 +38,15 @@ fn a_new_listener_opens_without_a_gap_and_an_address_never_changes() {
 
     // Its way in one go, for a listener that is one of three.
     let third = format!("{SECOND}\nlisteners.third.listen = \"127.0.0.1:8083\"");
-    shop.install(&with(&third));
+    shop.install(&manifest(&also(&third)));
     let done = shop.deploy(&shop.release("v2", None)).ok();
     assert!(done.stdout.contains("third is open on 127.0.0.1:8083"), "{done}");
     shop.sandbox.run(["curl", "--silent", "--max-time", "30", "http://127.0.0.1:8083/"]).ok();
     load.finish().assert_clean();
 
     // An open socket keeps its address.
-    let (name, manifest) = ("/srv/shop/sockact.toml", with(&SECOND.replace("8082", "8084")));
-    shop.sandbox.install_file(name, manifest, 0o644);
+    let (name, moved) = ("/srv/shop/sockact.toml", also(&SECOND.replace("8082", "8084")));
+    shop.sandbox.install_file(name, manifest(&moved), 0o644);
     let refused = shop.sandbox.run(["sockgen", "install", name]).exits(1);
     assert!(refused.stderr.contains("add a listener with a new name"), "{refused}");
     assert_eq!((shop.one_live_slot(), shop.get()), ("blue".into(), "v2".into()));
@@ -59,21 +54,19 @@ fn a_new_listener_opens_without_a_gap_and_an_address_never_changes() {
 
 #[test]
 fn a_removed_listener_is_closed_after_its_last_user() {
-    let shop = Shop::machine();
-    shop.install(&with(SECOND));
-    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    let shop = Shop::enabled_with(&also(SECOND));
     shop.deploy(&shop.release("v1", None)).ok();
     let before = shop.socket_inode();
     let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
     let second = ["curl", "--silent", "--max-time", "5", "http://127.0.0.1:8082/"];
 
     // Its address cannot go on under another name.
-    let (name, renamed) = ("/srv/shop/sockact.toml", with(&SECOND.replace("second", "other")));
-    shop.sandbox.install_file(name, renamed, 0o644);
+    let (name, renamed) = ("/srv/shop/sockact.toml", also(&SECOND.replace("second", "other")));
+    shop.sandbox.install_file(name, manifest(&renamed), 0o644);
     let refused = shop.sandbox.run(["sockgen", "install", name]).exits(1);
     assert!(refused.stderr.contains("keep the old name"), "{refused}");
 
-    shop.sandbox.install_file(name, MANIFEST, 0o644);
+    shop.sandbox.install_file(name, manifest(REST), 0o644);
     let installed = shop.sandbox.run(["sockgen", "install", name]).ok();
     assert!(installed.to_string().contains("shop-second.socket stays open"), "{installed}");
     assert_eq!(shop.sandbox.run(second).ok().stdout, "v1", "the live slot still serves it");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use e2e::shop::Shop;
+use e2e::shop::{Shop, manifest};
 use prometheus_parse::{Scrape, Value as Metric};
 use serde_json::Value;
 use sockctl::journal::Message;
@@ -10,10 +10,7 @@ use sockctl::journal::Message;
 /// A value of the environment that may be seen nowhere.
 const SECRET: &str = "hunter2-in-the-environment";
 
-const MANIFEST: &str = r#"
-name = "shop"
-exec = "bin/shop"
-listeners.http.listen = "127.0.0.1:8080"
+const REST: &str = r#"
 environment.PASSWORD = "hunter2-in-the-environment"
 start.timeout = "2s"
 health.interval = "50ms"
@@ -56,9 +53,9 @@ fn is(scrape: &Scrape, name: &str, labels: &[(&str, &str)], value: f64) {
 #[test]
 fn a_deploy_tells_the_journal_and_node_exporter() {
     let shop = Shop::machine();
-    shop.install(MANIFEST);
+    shop.install(&manifest(REST));
     shop.sandbox.run(["mkdir", "/var/lib/node-exporter"]).ok();
-    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    shop.enable();
     shop.deploy(&shop.release("v1", None)).ok();
     let deploy = shop.deploy(&shop.release("v2", None)).ok();
     shop.deploy(&shop.release("v3", Some("sick"))).exits(3);

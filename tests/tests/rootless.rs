@@ -2,13 +2,10 @@
 
 use e2e::load::{Generator, Load};
 use e2e::sandbox::Output;
-use e2e::shop::{Shop, URL};
+use e2e::shop::{Shop, URL, manifest};
 use serde_json::Value;
 
-const MANIFEST: &str = r#"
-name = "shop"
-exec = "bin/shop"
-listeners.http.listen = "127.0.0.1:8080"
+const REST: &str = r#"
 start.timeout = "2s"
 health.interval = "50ms"
 swap = { stable = "200ms", watch = "200ms", drain = "10s" }
@@ -48,7 +45,7 @@ impl Ann {
         // As on any machine; the sandbox's own cgroup is made by a process with another umask.
         sandbox.run(["chmod", "755", "/sys/fs/cgroup"]).ok();
         sandbox.run(["systemctl", "start", "ann.service"]).ok();
-        sandbox.install_file("/srv/shop/sockact.toml", MANIFEST, 0o644);
+        sandbox.install_file("/srv/shop/sockact.toml", manifest(REST), 0o644);
         Self(shop)
     }
 
@@ -120,8 +117,8 @@ fn what_only_root_can_do_is_refused_with_a_hint() {
         ("user = \"www-data\"", "user: your own systemd runs everything as you"),
         ("listeners.low.listen = \"127.0.0.1:80\"", "listeners.low.listen: only root may listen"),
     ] {
-        let manifest = MANIFEST.replacen('\n', &format!("\n{line}\n"), 1);
-        ann.0.sandbox.install_file("/srv/shop/bad.toml", manifest, 0o644);
+        let bad = manifest(&format!("{line}{REST}"));
+        ann.0.sandbox.install_file("/srv/shop/bad.toml", bad, 0o644);
         let refused = ann.run(&["sockgen", "install", "--user", "/srv/shop/bad.toml"]).exits(1);
         assert!(refused.stderr.contains(says) && refused.stderr.contains("hint: "), "{refused}");
     }

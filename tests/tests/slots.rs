@@ -11,11 +11,7 @@ use e2e::shop::Shop;
 const DRAIN: Duration = Duration::from_secs(6);
 
 const THREE: &str = r#"
-name = "shop"
-exec = "bin/shop"
 slots = ["blue", "green", "amber"]
-[listeners.http]
-listen = "127.0.0.1:8080"
 [health]
 interval = "50ms"
 [swap]
@@ -65,9 +61,7 @@ impl WebSocket {
 
 #[test]
 fn a_drain_delays_no_deploy_and_ends_with_a_close_frame() {
-    let shop = Shop::machine();
-    shop.install(THREE);
-    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    let shop = Shop::enabled_with(THREE);
     shop.deploy(&shop.release("v1", None)).ok();
     let mut socket = WebSocket::open(&shop);
     socket.echoes();
@@ -107,6 +101,6 @@ fn a_stopped_application_has_drained_and_stays_closed() {
         assert_eq!(shop.slot(slot)["active"], "inactive");
     }
     shop.sockctl(["stop", "shop"]).ok();
-    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    shop.enable();
     assert_eq!((shop.get(), shop.one_live_slot()), ("v1".into(), "blue".into()));
 }

@@ -3,15 +3,8 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 
-use support::{Client, PATIENCE, Slot, Start, public};
-
-fn connect(slot: &Slot) -> UnixStream {
-    let stream = UnixStream::connect(slot.admin()).expect("admin socket");
-    stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
-    stream
-}
+use support::{Client, Start, public};
 
 #[test]
 fn status_has_every_field_of_the_contract() {
@@ -87,7 +80,7 @@ fn a_draining_slot_says_so_and_opens_no_more() {
 fn a_flood_of_questions_is_slowed_down_and_the_public_side_is_not() {
     let (http, address) = public();
     let slot = Start::new("blue", &http).ready();
-    let mut flood = connect(&slot);
+    let mut flood = slot.connect();
     let begin = std::time::Instant::now();
     // All at once, pipelined; read while they are answered.
     let asked = 400;

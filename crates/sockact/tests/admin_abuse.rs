@@ -6,7 +6,6 @@ mod support;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -73,19 +72,12 @@ fn peak_memory(slot: &Slot) -> u64 {
     peak.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-fn connect(slot: &Slot) -> UnixStream {
-    let stream = UnixStream::connect(slot.admin()).expect("admin socket");
-    stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
-    stream.set_write_timeout(Some(PATIENCE)).expect("timeout");
-    stream
-}
-
 #[test]
 fn slow_clients() {
     check(|slot| {
         // More than there is room for. Each says a word, and the next after half a second, as if it
         // meant to come to an end; the slot's patience for a head ends that.
-        let mut slow: Vec<_> = (0..40).map(|_| connect(slot)).collect();
+        let mut slow: Vec<_> = (0..40).map(|_| slot.connect()).collect();
         slow.iter_mut().for_each(|s| s.write_all(b"GET /-/status HTTP/1.1\r\n").expect("send"));
         let mut first = slow.remove(0);
         first.set_read_timeout(Some(Duration::from_millis(500))).expect("timeout");
@@ -129,7 +121,7 @@ fn a_request_of_a_gigabyte() {
     check(|slot| {
         // Refused within milliseconds, so again and again.
         for path in ["/-/gate", "/-/status", "/length"].into_iter().cycle().take(60) {
-            let mut stream = connect(slot);
+            let mut stream = slot.connect();
             let head =
                 format!("PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n");
             stream.write_all(head.as_bytes()).expect("send");
@@ -137,7 +129,7 @@ fn a_request_of_a_gigabyte() {
             let taken = (0..16_384).take_while(|_| stream.write_all(&piece).is_ok()).count();
             assert!(taken < 200, "{path}: {taken} pieces of 64 KiB were taken");
         }
-        let mut head = connect(slot);
+        let mut head = slot.connect();
         head.write_all(b"GET / HTTP/1.1\r\n").expect("send");
         let endless = std::iter::repeat_n(b"X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", 100_000);
         let cut = endless.map(|line| head.write_all(line)).find_map(Result::err);
@@ -150,7 +142,7 @@ fn garbage() {
     check(|slot| {
         let mut seed = 7_u64;
         for length in (0..200).map(|n| 1 + n * 41) {
-            let mut garbage = connect(slot);
+            let mut garbage = slot.connect();
             let byte = || {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_041);
                 (seed >> 56) as u8

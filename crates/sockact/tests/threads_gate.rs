@@ -5,7 +5,6 @@ mod support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use support::{PATIENCE, Slot, Start, activated, example, public};
@@ -30,13 +29,6 @@ fn echo(stream: &TcpStream) -> String {
 
 fn accepted(slot: &Slot) -> u64 {
     slot.status()["accepted"].as_u64().expect("a number")
-}
-
-fn connect(slot: &Slot) -> UnixStream {
-    let stream = UnixStream::connect(slot.admin()).expect("admin socket");
-    stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
-    stream.set_write_timeout(Some(PATIENCE)).expect("timeout");
-    stream
 }
 
 #[test]
@@ -194,17 +186,17 @@ fn while_draining_it_says_so_and_opens_no_more() {
 fn garbage_slow_clients_and_a_gigabyte_leave_the_public_side_alone() {
     let (http, address) = public();
     let slot = start("blue", &http).ready();
-    let mut garbage = connect(&slot);
+    let mut garbage = slot.connect();
     garbage.write_all(&[0xff; 4096]).expect("send");
     let mut answer = String::new();
     let _ = garbage.read_to_string(&mut answer);
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer:?}");
-    let mut head = connect(&slot);
+    let mut head = slot.connect();
     head.write_all(b"GET / HTTP/1.1\r\n").expect("send");
     let mut endless = std::iter::repeat_n(b"X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", 100_000);
     assert!(endless.any(|line| head.write_all(line).is_err()), "a head of 4 MB was taken");
     for path in ["/-/gate", "/-/status", "/health"] {
-        let mut stream = connect(&slot);
+        let mut stream = slot.connect();
         let head = format!("PUT {path} HTTP/1.1\r\nContent-Length: 1073741824\r\n\r\n");
         stream.write_all(head.as_bytes()).expect("send");
         let piece = vec![0; 65_536];
@@ -212,7 +204,7 @@ fn garbage_slow_clients_and_a_gigabyte_leave_the_public_side_alone() {
         assert!(taken < 200, "{path}: {taken} pieces of 64 KiB were taken");
     }
     // More clients than there is room for, none of which says a whole word.
-    let mut slow: Vec<_> = (0..20).map(|_| connect(&slot)).collect();
+    let mut slow: Vec<_> = (0..20).map(|_| slot.connect()).collect();
     slow.iter_mut().for_each(|s| s.write_all(b"GET /-/status HTTP/1.1\r\n").expect("send"));
     assert!((0..200).all(|_| echo(&ask(address)) == "one\n"));
     // They are dropped when their time for a head is over, and the controller gets its turn.
@@ -223,7 +215,7 @@ fn garbage_slow_clients_and_a_gigabyte_leave_the_public_side_alone() {
 fn a_flood_of_questions_on_one_connection_is_slowed_down() {
     let (http, _) = public();
     let slot = start("blue", &http).ready();
-    let mut flood = connect(&slot);
+    let mut flood = slot.connect();
     let begin = Instant::now();
     let asked = 400;
     let questions = "GET /-/status HTTP/1.1\r\nHost: x\r\n\r\n".repeat(asked);

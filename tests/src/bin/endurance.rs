@@ -6,23 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use e2e::load::{Generator, Load};
-use e2e::shop::Shop;
-use e2e::shop::URL;
+use e2e::shop::{Shop, URL};
 use serde_json::Value;
 
-const MANIFEST: &str = r#"
-name = "shop"
-exec = "bin/shop"
-
-[listeners.http]
-listen = "127.0.0.1:8080"
-
-[health]
-interval = "20ms"
-
-[swap]
-stable = "50ms"
-watch = "50ms"
+/// As short as it goes.
+const TIMES: &str = r#"
+health.interval = "20ms"
+swap = { stable = "50ms", watch = "50ms" }
 "#;
 
 /// Until then all that is cached is in its cache, and as many releases lie there as are kept.
@@ -34,9 +24,7 @@ const MEMORY_NOISE: u64 = 2048;
 fn main() -> Result<ExitCode> {
     let count = std::env::args().nth(1).map_or(Ok(1000), |arg| arg.parse().context(arg))?;
     anyhow::ensure!(count > WARM, "COUNT must be more than {WARM}");
-    let shop = Shop::machine();
-    shop.install(MANIFEST);
-    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    let shop = Shop::enabled_with(TIMES);
     shop.deploy(&shop.release("v0", None)).ok();
 
     let began = Instant::now();

@@ -17,7 +17,7 @@ use sockctl::plan::Step;
 use stage::{Scene, scene};
 
 use crate::load::{Generator, Load, LoadReport};
-use crate::shop::{Paused, Shop, URL};
+use crate::shop::{Paused, Shop, URL, manifest};
 
 /// The releases, by their answers.
 const OLD: &str = "old";
@@ -30,13 +30,7 @@ const STATE: &str = "/var/lib/sockact";
 const CONNECTIONS: u32 = 32;
 
 /// Short times: a slot that stands still is given up after a second.
-const MANIFEST: &str = r#"
-name = "shop"
-exec = "bin/shop"
-
-[listeners.http]
-listen = "127.0.0.1:8080"
-
+const TIMES: &str = r#"
 [start]
 timeout = "2s"
 
@@ -53,7 +47,7 @@ watch = "300ms"
 drain = "2s"
 "#;
 
-/// Goes on from the manifest: both hooks, which succeed.
+/// Goes on from there: both hooks, which succeed.
 const HOOKS: &str = "[hooks]\nmigrate = [\"/bin/true\"]\npre_stop = [\"/bin/true\"]\n";
 
 /// One fault at one step.
@@ -184,8 +178,8 @@ impl Case {
             // So that there is something to be left running.
             Scene::Leftover => drop(shop.deploy(&shop.release("older", None)).ok()),
             // Long enough for the steps, short enough to be waited for.
-            Scene::Kept => shop.install(&format!("{MANIFEST}keep_warm = \"1s\"\n")),
-            Scene::Hooks => shop.install(&format!("{MANIFEST}{HOOKS}")),
+            Scene::Kept => shop.install(&manifest(&format!("{TIMES}keep_warm = \"1s\"\n"))),
+            Scene::Hooks => shop.install(&manifest(&format!("{TIMES}{HOOKS}"))),
             Scene::Swap | Scene::Canary | Scene::Sick | Scene::SickAlone => {}
         }
         shop.deploy(&shop.release(OLD, None)).ok();
@@ -290,8 +284,8 @@ fn installed(fault: Fault) -> Shop {
         shop.sandbox.run(["mkdir", "--parents", STATE]).ok();
         shop.sandbox.run(["mount", "-t", "tmpfs", "-o", "size=64M", "releases", STATE]).ok();
     }
-    shop.install(MANIFEST);
-    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    shop.install(&manifest(TIMES));
+    shop.enable();
     shop
 }
 

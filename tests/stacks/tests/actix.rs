@@ -9,7 +9,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use load::{CROWDS, Count, Crowd};
@@ -34,25 +34,20 @@ fn switches(plain: bool, crowds: &[Crowd], switches: usize) -> Vec<Arc<Count>> {
         }
         slot
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    let counted: Vec<_> = crowds.iter().map(|c| (*c, Arc::<Count>::default())).collect();
     let mut live = open(start("blue", &http, vars));
-    let (clients, until) = (counted.clone(), Arc::clone(&stop));
-    let clients = std::thread::spawn(move || load::run(address, &clients, &until));
-    for nth in 0..switches {
-        std::thread::park_timeout(Duration::from_millis(200));
-        let next = open(start(["green", "blue"][nth % 2], &http, vars));
-        let mut old = std::mem::replace(&mut live, next);
-        if !plain {
-            old.gate(0.0);
+    load::meanwhile(address, crowds, || {
+        for nth in 0..switches {
+            std::thread::park_timeout(Duration::from_millis(200));
+            let next = open(start(["green", "blue"][nth % 2], &http, vars));
+            let mut old = std::mem::replace(&mut live, next);
+            if !plain {
+                old.gate(0.0);
+            }
+            old.term();
+            let report = old.ends();
+            assert!(report.contains(" 0 cut"), "{report}");
         }
-        old.term();
-        let report = old.ends();
-        assert!(report.contains(" 0 cut"), "{report}");
-    }
-    stop.store(true, Relaxed);
-    clients.join().expect("clients");
-    counted.into_iter().map(|(_, count)| count).collect()
+    })
 }
 
 fn lost(name: &str, crowds: &[Crowd], counts: &[Arc<Count>]) -> u64 {

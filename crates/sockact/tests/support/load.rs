@@ -68,8 +68,24 @@ impl Count {
     }
 }
 
+/// What the crowds count while something is done.
+pub(crate) fn meanwhile(
+    address: SocketAddr,
+    crowds: &[Crowd],
+    doing: impl FnOnce(),
+) -> Vec<Arc<Count>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let counted: Vec<_> = crowds.iter().map(|c| (*c, Arc::<Count>::default())).collect();
+    let (clients, until) = (counted.clone(), Arc::clone(&stop));
+    let clients = std::thread::spawn(move || run(address, &clients, &until));
+    doing();
+    stop.store(true, Relaxed);
+    clients.join().expect("clients");
+    counted.into_iter().map(|(_, count)| count).collect()
+}
+
 /// Runs the crowds on this thread until `stop`.
-pub(crate) fn run(address: SocketAddr, crowds: &[(Crowd, Arc<Count>)], stop: &Arc<AtomicBool>) {
+fn run(address: SocketAddr, crowds: &[(Crowd, Arc<Count>)], stop: &Arc<AtomicBool>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("runtime").block_on(async {
         let mut clients = tokio::task::JoinSet::new();

@@ -163,10 +163,17 @@ impl Slot {
         self.dir.path().join("admin")
     }
 
+    /// A connection to the admin socket.
+    pub(crate) fn connect(&self) -> UnixStream {
+        let stream = UnixStream::connect(self.admin()).expect("admin socket");
+        stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("timeout");
+        stream
+    }
+
     /// A request on the admin socket: status code and body.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let mut stream = UnixStream::connect(self.admin()).expect("admin socket");
-        stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
+        let mut stream = self.connect();
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",

@@ -1,8 +1,6 @@
 //! Deploy after deploy under load, and what the clients lost.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::load::{self, Count, Crowd};
@@ -53,32 +51,20 @@ pub(crate) fn switches(server: Server, crowds: &[Crowd], pause: Duration) -> Vec
     let (http, address) = public();
     // A crowd's connections all arrive at once.
     rustix::net::listen(&http, 4096).expect("listen");
-    let stop = Arc::new(AtomicBool::new(false));
-    let counted: Vec<_> = crowds.iter().map(|c| (*c, Arc::<Count>::default())).collect();
     let mut live = server.start("blue", &http);
     server.opens(&live);
-    let clients = spawn(address, counted.clone(), Arc::clone(&stop));
-    for nth in 0..SWITCHES {
-        std::thread::park_timeout(pause);
-        let next = server.start(["green", "blue"][nth % 2], &http);
-        server.opens(&next);
-        let mut old = std::mem::replace(&mut live, next);
-        if server != Server::Plain {
-            old.gate(0.0);
+    load::meanwhile(address, crowds, || {
+        for nth in 0..SWITCHES {
+            std::thread::park_timeout(pause);
+            let next = server.start(["green", "blue"][nth % 2], &http);
+            server.opens(&next);
+            let mut old = std::mem::replace(&mut live, next);
+            if server != Server::Plain {
+                old.gate(0.0);
+            }
+            old.term();
+            let report = old.ends();
+            assert!(report.contains(" 0 cut"), "{report}");
         }
-        old.term();
-        let report = old.ends();
-        assert!(report.contains(" 0 cut"), "{report}");
-    }
-    stop.store(true, Relaxed);
-    clients.join().expect("clients");
-    counted.into_iter().map(|(_, count)| count).collect()
-}
-
-fn spawn(
-    address: SocketAddr,
-    counted: Vec<(Crowd, Arc<Count>)>,
-    stop: Arc<AtomicBool>,
-) -> std::thread::JoinHandle<()> {
-    std::thread::spawn(move || load::run(address, &counted, &stop))
+    })
 }
