@@ -6,7 +6,7 @@ use super::App;
 use crate::names::{ListenerName, SlotName, UnitName};
 use crate::place::Place;
 
-/// The names of [`AppName`] and the paths of its [`Place`], for this application.
+/// The names that [`crate::AppName`] gives and the paths of its [`Place`], for this application.
 impl App {
     /// Whose systemd runs it, and where its files are.
     #[must_use]
