@@ -23,7 +23,10 @@ fn a_new_listener_opens_without_a_gap_and_an_address_never_changes() {
 
     shop.install(&manifest(&also(SECOND)));
     let plan = shop.sockctl(["plan", "shop", "--restart"]).ok();
-    assert!(plan.stdout.contains("listen    open second on 127.0.0.1:8082"), "{plan}");
+    assert!(
+        plan.stdout.contains("listen    open second on 127.0.0.1:8082, new in the manifest"),
+        "{plan}"
+    );
     let active = ["systemctl", "is-active", "shop-second.socket"];
     assert_eq!(shop.sandbox.run(active).stdout.trim(), "inactive", "plan changes nothing");
     // What connects between the opening and the slot's start waits for it.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sockgen::{App, SlotName};
@@ -16,7 +16,7 @@ use crate::files::FileError;
 use crate::history;
 use crate::journal::Journal;
 use crate::lock::{self, Lock};
-use crate::plan::Desired;
+use crate::plan::{Desired, Step};
 use crate::release::{self, Limits, ReleaseId, StageError, Staged};
 use crate::report::{Account, Report};
 use crate::signals::Interrupt;
@@ -33,6 +33,8 @@ pub struct Session<'a> {
     pub(crate) interrupt: Interrupt,
     pub(crate) account: Account,
     pub(crate) journal: Journal,
+    /// How long the copy of the release took, and what it gave.
+    pub(crate) staged: Option<(Duration, String)>,
     _lock: Lock,
 }
 
@@ -54,14 +56,14 @@ impl<'a> Session<'a> {
         })?;
         let lock = lock::take(&app.lock_path(), typed)?;
         let journal = Journal::open();
-        Ok(Self { app, report, systemd, interrupt, account, journal, _lock: lock })
+        Ok(Self { app, report, systemd, interrupt, account, journal, staged: None, _lock: lock })
     }
 
     /// `sockctl deploy APP PATH`.
     ///
     /// # Errors
     /// Those of staging, and those of [`Deploy::run`].
-    pub async fn deploy(self, source: &Path, canary: Option<Canary>) -> Result<(), Error> {
+    pub async fn deploy(mut self, source: &Path, canary: Option<Canary>) -> Result<(), Error> {
         let exec = exec_in_release(self.app)?;
         ready(self.app, &self.systemd).await?;
         let staged = self.stage(source, exec).await?;
@@ -72,7 +74,7 @@ impl<'a> Session<'a> {
     }
 
     /// Copies the release, on a thread of its own, so that Ctrl-C is heard.
-    async fn stage(&self, source: &Path, exec: &Path) -> Result<Staged, Error> {
+    async fn stage(&mut self, source: &Path, exec: &Path) -> Result<Staged, Error> {
         let began = Instant::now();
         let stop = Arc::new(AtomicBool::new(false));
         let (from, exec, releases) = (source.to_owned(), exec.to_owned(), self.app.releases_dir());
@@ -105,7 +107,8 @@ impl<'a> Session<'a> {
             }
         };
         let detail = format!("release {}, {mib:.1} MiB{known}{private}", staged.id);
-        self.report.done("stage", began.elapsed(), &detail);
+        self.report.done(Step::Stage.name(), began.elapsed(), &detail);
+        self.staged = Some((began.elapsed(), detail));
         Ok(staged)
     }
 
@@ -168,7 +171,6 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Wish::Deploy(desired) => {
-                self.listen().await?;
                 history::remember(self.app, &desired)?;
                 self.run(*desired).await
             }

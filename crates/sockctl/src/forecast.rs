@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use sockgen::install::removed;
+use sockgen::install::{Removed, removed};
 use sockgen::{App, Listener, Ready, Share, SlotName};
 
 use crate::canary::Canary;
@@ -71,7 +71,9 @@ fn succeed(step: Step, desired: &Desired, world: &mut Observed) {
         Step::Watch => world.watched = true,
         Step::Migrate => world.to_migrate = false,
         Step::PreStop => world.to_pre_stop = false,
-        Step::Record => {}
+        Step::Listen => world.to_listen = false,
+        Step::Unlisten => world.to_unlisten = false,
+        Step::Stage | Step::Record => {}
     }
 }
 
@@ -109,7 +111,8 @@ fn gate(slot: &mut SlotState, open: bool) {
 }
 
 /// What a step does to this application, and how long it may take.
-fn explained((step, about): Foreseen, app: &App, desired: &Desired) -> String {
+fn explained((step, about): Foreseen, foretold: &Foretold<'_>) -> String {
+    let Foretold { app, desired, opens, closes, .. } = *foretold;
     let new = &desired.into;
     let old = desired.from.as_ref().unwrap_or(new);
     let (swap, health) = (app.swap(), app.health());
@@ -152,6 +155,9 @@ fn explained((step, about): Foreseen, app: &App, desired: &Desired) -> String {
         Step::Return => format!("point {} back at {old}", app.alias()),
         Step::Disable => format!("take {} away", app.alias()),
         Step::Withdraw => format!("stop {new}"),
+        Step::Stage => "copy the release".into(),
+        Step::Listen => listen::welcomes(opens),
+        Step::Unlisten => listen::farewells(closes),
         Step::Record => "write the history, remove old releases".into(),
     }
 }
@@ -199,33 +205,53 @@ pub async fn plan(
             return Ok(format!("{}: nothing to do, release {release} is live\n", app.name()));
         }
     };
+    let closes = removed(app).unwrap_or_default();
     let observed = Observed {
+        to_listen: !opens.is_empty(),
+        to_unlisten: !closes.is_empty(),
         to_migrate: Hook::Migrate.wanted(app, &desired),
         to_pre_stop: Hook::PreStop.wanted(app, &desired),
         ..world.observed()
     };
     let steps = foresee(&desired, observed);
+    let foretold = Foretold { app, desired: &desired, opens: &opens, closes: &closes, steps };
     Ok(match format {
-        Format::Text => text(app, &desired, &opens, &steps),
-        Format::Json => format!("{}\n", object(app, &desired, &opens, &steps)),
+        Format::Text => text(&foretold),
+        Format::Json => format!("{}\n", object(&foretold)),
     })
 }
 
-fn text(app: &App, desired: &Desired, opens: &[&Listener], steps: &[Foreseen]) -> String {
+/// What `sockctl plan` tells.
+struct Foretold<'a> {
+    app: &'a App,
+    desired: &'a Desired,
+    /// The listeners that are new.
+    opens: &'a [&'a Listener],
+    /// The sockets of those that are gone.
+    closes: &'a [Removed],
+    steps: Vec<Foreseen>,
+}
+
+impl Foretold<'_> {
+    /// Each step with what it does. The record is the last, unless the canary waits for a person before it.
+    fn steps(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let stays = self.desired.canary.as_ref().is_some_and(|canary| canary.stay)
+            && self.steps.last().is_some_and(|(step, _)| *step == Step::Trial);
+        let last = (!stays).then_some(&(Step::Record, None));
+        let steps = self.steps.iter().chain(last);
+        steps.map(|foreseen| (foreseen.0.name(), explained(*foreseen, self)))
+    }
+}
+
+fn text(foretold: &Foretold<'_>) -> String {
+    let Foretold { app, desired, .. } = *foretold;
     let from =
         desired.from.as_ref().map_or("nothing is live yet".into(), |s| format!("{s} is live"));
     let (name, command) = (app.name(), desired.command.name());
     let mut text =
         format!("{name}: {command} of {} into {}; {from}\n", described(desired), desired.into);
-    for listener in opens {
-        let _ = writeln!(text, "  {:<9} {}", "listen", listen::explained(listener));
-    }
-    for foreseen in steps.iter().chain(last(desired, steps)) {
-        let what = explained(*foreseen, app, desired);
-        let _ = writeln!(text, "  {:<9} {what}", foreseen.0.name());
-    }
-    for socket in removed(app).unwrap_or_default() {
-        let _ = writeln!(text, "  {:<9} {}", "unlisten", listen::farewell(&socket));
+    for (step, what) in foretold.steps() {
+        let _ = writeln!(text, "  {step:<9} {what}");
     }
     for sentence in weaker(app) {
         let _ = writeln!(text, "ungated: {sentence}");
@@ -238,20 +264,9 @@ fn text(app: &App, desired: &Desired, opens: &[&Listener], steps: &[Foreseen]) -
     text
 }
 
-/// The last step, unless the canary waits for a person before it.
-fn last(desired: &Desired, steps: &[Foreseen]) -> Option<&'static Foreseen> {
-    let stays = desired.canary.as_ref().is_some_and(|canary| canary.stay)
-        && steps.last().is_some_and(|(step, _)| *step == Step::Trial);
-    (!stays).then_some(&(Step::Record, None))
-}
-
-fn object(app: &App, desired: &Desired, opens: &[&Listener], steps: &[Foreseen]) -> Value {
-    let opens = opens.iter().map(|new| json!({"step": "listen", "what": listen::explained(new)}));
-    let step = |foreseen: &Foreseen| json!({"step": foreseen.0.name(), "what": explained(*foreseen, app, desired)});
-    let closes = removed(app).unwrap_or_default();
-    let closes =
-        closes.iter().map(|gone| json!({"step": "unlisten", "what": listen::farewell(gone)}));
-    let steps = opens.chain(steps.iter().chain(last(desired, steps)).map(step)).chain(closes);
+fn object(foretold: &Foretold<'_>) -> Value {
+    let Foretold { app, desired, .. } = *foretold;
+    let steps = foretold.steps().map(|(step, what)| json!({"step": step, "what": what}));
     json!({
         "version": 1,
         "app": app.name().as_ref(),

@@ -4,16 +4,14 @@
 //! `sockgen install` starts no unit. A socket of an active target that was never opened stands in nobody's way: opening it changes nothing for
 //! the others, and what connects to it waits in its backlog until the next slot takes it over.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sockgen::install::{Removed, removed};
 use sockgen::{App, Listener};
 
-use crate::commands::Session;
 use crate::error::Error;
 use crate::files;
 use crate::plan::Active;
-use crate::report::Report;
 use crate::sockets;
 use crate::systemd::{Systemd, SystemdError};
 
@@ -36,43 +34,39 @@ pub async fn unopened<'a>(
     Ok(closed.map(|(listener, _)| listener).collect())
 }
 
-/// What opening it does, for people.
-pub fn explained(listener: &Listener) -> String {
-    format!("open {} on {}, which is new in the manifest", listener.name, listener.address)
+/// What opening them does, for people.
+pub fn welcomes(listeners: &[&Listener]) -> String {
+    let open = |new: &&Listener| format!("{} on {}", new.name, new.address);
+    let all: Vec<_> = listeners.iter().map(open).collect();
+    format!("open {}, new in the manifest", all.join(", "))
 }
 
-impl Session<'_> {
-    /// Opens them, each as a step of its own.
-    ///
-    /// # Errors
-    /// When a socket cannot be opened, because somebody else listens there for example: nothing else was changed.
-    pub(crate) async fn listen(&self) -> Result<(), Error> {
-        for listener in unopened(self.app, &self.systemd).await? {
-            let began = Instant::now();
-            let unit = self.app.socket_unit(&listener.name);
-            self.systemd.start(unit.as_ref(), LIMIT).await?;
-            let detail = format!("{} is open on {}", listener.name, listener.address);
-            self.report.done("listen", began.elapsed(), &detail);
-        }
-        Ok(())
+/// Opens them.
+///
+/// # Errors
+/// When a socket cannot be opened, because somebody else listens there for example: no slot was touched.
+pub async fn open_new(app: &App, systemd: &Systemd) -> Result<String, SystemdError> {
+    let mut opened = Vec::new();
+    for listener in unopened(app, systemd).await? {
+        systemd.start(app.socket_unit(&listener.name).as_ref(), LIMIT).await?;
+        opened.push(format!("{} is open on {}", listener.name, listener.address));
     }
+    Ok(opened.join(", "))
 }
 
-/// Closes the sockets of removed listeners whose last user is gone, each as a step of its own. What fails is said, and is tried again after the
-/// next deploy: it takes nothing from anybody.
-pub async fn close_removed(app: &App, systemd: &Systemd, report: &Report) {
-    let began = Instant::now();
+/// Closes the sockets of removed listeners whose last user is gone, and says what became of each. What fails takes nothing from anybody, and is
+/// tried again after the next deploy.
+pub async fn close_removed(app: &App, systemd: &Systemd) -> String {
     let removed = match removed(app) {
         Ok(removed) => removed,
-        Err(error) => return report.failed("unlisten", began.elapsed(), &error.to_string()),
+        Err(error) => return error.to_string(),
     };
+    let mut words = Vec::new();
     for removed in removed {
-        let began = Instant::now();
-        match close(&removed, systemd).await {
-            Ok(detail) => report.done("unlisten", began.elapsed(), &detail),
-            Err(error) => report.failed("unlisten", began.elapsed(), &error.to_string()),
-        }
+        let closed = close(&removed, systemd).await;
+        words.push(closed.unwrap_or_else(|e| format!("{} stays open: {e}", removed.address)));
     }
+    words.join("; ")
 }
 
 /// systemd refuses to stop it by hand (`RefuseManualStop=`, systemd.unit(5)) as long as it knows the file. Without the file a reload makes it let
@@ -88,10 +82,9 @@ async fn close(removed: &Removed, systemd: &Systemd) -> Result<String, Error> {
     Ok(format!("{address} is closed: {unit} is not in the manifest any more"))
 }
 
-/// What becomes of it, for people.
-pub fn farewell(removed: &Removed) -> String {
-    format!(
-        "close {} ({}), which is not in the manifest any more, when its last user is gone",
-        removed.address, removed.unit
-    )
+/// What becomes of them, for people.
+pub fn farewells(removed: &[Removed]) -> String {
+    let close = |gone: &Removed| format!("{} ({})", gone.address, gone.unit);
+    let all: Vec<_> = removed.iter().map(close).collect();
+    format!("close {}, not in the manifest any more, when the last user is gone", all.join(", "))
 }

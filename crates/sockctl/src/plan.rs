@@ -148,6 +148,10 @@ pub struct Observed {
     pub loaded: Option<SlotName>,
     /// Every slot of the application.
     pub slots: BTreeMap<SlotName, SlotState>,
+    /// Whether a socket of the manifest's was never opened.
+    pub to_listen: bool,
+    /// Whether sockets are left of listeners that are not in the manifest any more, and this controller has not tried to close them.
+    pub to_unlisten: bool,
     /// Whether the migrate hook is still to succeed for this wish.
     pub to_migrate: bool,
     /// Whether the pre-stop hook is.
@@ -165,6 +169,12 @@ pub struct Observed {
 impl Observed {
     fn slot(&self, name: &SlotName) -> SlotState {
         self.slots.get(name).cloned().unwrap_or_default()
+    }
+
+    /// With what the controller that looks knows from before, which nothing outside of it tells.
+    pub fn after(self, known: Self) -> Self {
+        let Self { to_listen, to_unlisten, verified, trialed, watched, .. } = known;
+        Self { to_listen, to_unlisten, verified, trialed, watched, ..self }
     }
 
     fn alias_is(&self, slot: &SlotName) -> bool {
@@ -191,6 +201,10 @@ macro_rules! steps {
 }
 
 steps! {
+    /// Copy the release into the store. Done before there is a wish, which names the copy: [`next`] never asks for it.
+    Stage = "stage",
+    /// Open the sockets of listeners that are new in the manifest: what connects waits for the new slot.
+    Listen = "listen",
     /// Stop what still runs in the slot that the new release goes into.
     Clear = "clear",
     /// Run the manifest's `hooks.migrate`: the old release serves meanwhile.
@@ -223,6 +237,8 @@ steps! {
     PreStop = "pre-stop",
     /// Stop the old slot: it drains.
     Retire = "retire",
+    /// Close the sockets of listeners that are not in the manifest any more and that no process has.
+    Unlisten = "unlisten",
     /// Way back: open the old slot's gate.
     Reopen = "reopen",
     /// Way back: start the old slot, when it does not run any more.

@@ -1,16 +1,17 @@
 //! `sockctl status`: what is live, what each slot does, and whether PID 1 holds the sockets.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use sockgen::App;
+use sockgen::{App, ListenerName};
 
 use crate::error::Error;
 use crate::history;
 use crate::plan::{Active, Desired};
 use crate::report::{Format, monotonic_us};
-use crate::sockets::{Held, SocketError};
+use crate::sockets::{Seen, SocketError, survey};
 use crate::systemd::Systemd;
 use crate::ungated::weaker;
 use crate::world::{Slot, World};
@@ -48,7 +49,7 @@ impl Shown {
             let since = systemd.active_since(app.slot_unit(&slot.name).as_ref()).await?;
             times.push(Times { since, warm_until: warm_until(app, systemd, slot).await? });
         }
-        let held = Held::look(app, systemd.pid());
+        let seen = survey(app, systemd.pid());
         let unfinished = history::remembered(app)?;
         let slots = world.slots.iter().zip(&times);
         let json = json!({
@@ -58,10 +59,10 @@ impl Shown {
             "gated": app.gated(),
             "weaker": weaker(app),
             "slots": slots.map(|(slot, times)| slot_json(slot, times, &world)).collect::<Vec<_>>(),
-            "listeners": listeners_json(app, held.as_ref().ok()),
+            "listeners": listeners_json(app, seen.as_ref().ok()),
             "unfinished": &unfinished,
         });
-        Ok(Self { text: text(app, &world, &times, &held, unfinished), json })
+        Ok(Self { text: text(app, &world, &times, &seen, unfinished), json })
     }
 }
 
@@ -69,7 +70,7 @@ fn text(
     app: &App,
     world: &World,
     times: &[Times],
-    held: &Result<Held, SocketError>,
+    seen: &Result<BTreeMap<ListenerName, Seen>, SocketError>,
     unfinished: Option<Desired>,
 ) -> String {
     let mut text = String::new();
@@ -83,11 +84,8 @@ fn text(
     }
     for listener in app.listeners() {
         let (name, address) = (&listener.name, &listener.address);
-        let state = match held {
-            Ok(held) => held
-                .iter()
-                .find(|(held, _)| *held == name)
-                .map_or("not held".into(), |(_, inode)| format!("held by PID 1, inode {inode}")),
+        let state = match seen {
+            Ok(seen) => held(seen.get(name).copied().unwrap_or_default()),
             Err(error) => error.to_string(),
         };
         let _ = writeln!(text, "  listener {name:<8} {address}  {state}");
@@ -179,13 +177,19 @@ fn slot_json(slot: &Slot, times: &Times, world: &World) -> Value {
     })
 }
 
-fn listeners_json(app: &App, held: Option<&Held>) -> Vec<Value> {
+fn held(seen: Seen) -> String {
+    match seen {
+        Seen { held: Some(inode), .. } => format!("held by PID 1, inode {inode}"),
+        Seen { listening: true, .. } => "not held by PID 1: somebody else listens there".into(),
+        _ => "not open".into(),
+    }
+}
+
+fn listeners_json(app: &App, seen: Option<&BTreeMap<ListenerName, Seen>>) -> Vec<Value> {
     app.listeners()
         .iter()
         .map(|listener| {
-            let inode = held
-                .and_then(|held| held.iter().find(|(name, _)| **name == listener.name))
-                .map(|(_, inode)| inode);
+            let inode = seen.and_then(|seen| seen.get(&listener.name)?.held);
             json!({
                 "listener": listener.name.as_ref(),
                 "address": listener.address.to_string(),

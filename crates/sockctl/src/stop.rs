@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use serde_json::json;
+use sockgen::install::removed;
 use sockgen::{App, SlotName};
 use tokio::time::interval;
 
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::history;
 use crate::listen::close_removed;
 use crate::lock;
-use crate::plan::{Active, Invocation};
+use crate::plan::{Active, Invocation, Step};
 use crate::report::{Report, human};
 use crate::systemd::{Systemd, SystemdError};
 use crate::wish::refused;
@@ -144,7 +145,11 @@ pub async fn retire(
     systemd.stop(unit.as_ref(), app.swap().drain + GRACE).await?;
     systemd.reset_failed(unit.as_ref()).await?;
     // It may have been the last user of a socket that is not in the manifest any more.
-    close_removed(app, &systemd, report).await;
+    if !removed(app).unwrap_or_default().is_empty() {
+        let began = Instant::now();
+        let detail = close_removed(app, &systemd).await;
+        report.done(Step::Unlisten.name(), began.elapsed(), &detail);
+    }
     end(&format!("{slot} was warm long enough; stopped in {}", human(began.elapsed())), "retired");
     Ok(())
 }

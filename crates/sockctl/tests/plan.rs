@@ -41,6 +41,7 @@ impl Model {
         if case.spare {
             observed.slots.insert(slot("amber"), Default::default());
         }
+        (observed.to_listen, observed.to_unlisten) = (case.listeners, case.listeners);
         (observed.to_migrate, observed.to_pre_stop) = (case.hooks, case.hooks && !case.first);
         let (into, from) = if case.first { (blue, None) } else { (green, Some(blue)) };
         let desired = Desired {
@@ -160,7 +161,12 @@ impl Model {
             Step::Revive => self.start(&old()),
             Step::Return => self.alias(Some(&old())),
             Step::Disable => self.alias(None),
-            Step::Record => unreachable!("the plan leaves the record to the executor"),
+            Step::Listen => {
+                assert!(self.observed.verified.is_none(), "the new slot runs without it");
+                self.observed.to_listen = false;
+            }
+            Step::Unlisten => self.observed.to_unlisten = false,
+            Step::Stage | Step::Record => unreachable!("not the plan's: {step:?}"),
         }
     }
 
@@ -234,6 +240,8 @@ struct Case {
     /// There is a third slot.
     spare: bool,
     keep_warm: bool,
+    /// One listener is new in the manifest, and another is gone.
+    listeners: bool,
     /// With hooks before the start and the stop.
     hooks: bool,
     /// With a canary, and whether it stays at each share.
@@ -299,14 +307,15 @@ fn events() -> impl Strategy<Value = Vec<(usize, Event)>> {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    let flags = (0..4_u8, any::<bool>(), any::<bool>(), any::<Option<bool>>());
-    flags.prop_map(|(begin, spare, keep_warm, canary)| Case {
+    let flags = (0..4_u8, any::<bool>(), any::<bool>(), any::<bool>(), any::<Option<bool>>());
+    flags.prop_map(|(begin, spare, keep_warm, listeners, canary)| Case {
         first: begin == 1,
         hooks: begin < 2,
         left: begin == 2,
         standby: begin == 3,
         spare,
         keep_warm,
+        listeners,
         canary: canary.filter(|_| begin != 3),
     })
 }
@@ -344,6 +353,17 @@ fn hooks_run_before_the_start_and_before_the_stop() {
     let (outcome, steps) = run(Model::of(hooks), &[(9, Event::StepFails)]);
     assert!(matches!(outcome, Outcome::RolledBack(_)));
     assert_eq!(steps[9..], [PreStop, Reopen, Shut, Return, Withdraw]);
+}
+
+#[test]
+fn listeners_open_before_the_slot_and_close_after_the_old_one() {
+    use Step::*;
+    let steps = [Listen, Link, Hold, Start, Probe, Commit, Open, Close, Watch, Retire, Unlisten];
+    let case = Case { listeners: true, ..Case::default() };
+    check_steps(case, &steps);
+    let (outcome, steps) = run(Model::of(case), &[(0, Event::StepFails)]);
+    assert!(matches!(outcome, Outcome::RolledBack(_)));
+    assert_eq!(steps, [Listen], "nothing else happens");
 }
 
 #[track_caller]
@@ -420,6 +440,7 @@ fn the_forecast_is_what_then_happens() {
         Case { first: true, ..some },
         Case { standby: true, ..some },
         Case { keep_warm: true, ..some },
+        Case { listeners: true, ..some },
         Case { canary: Some(false), ..some },
     ] {
         for at in 0..16 {
@@ -477,7 +498,8 @@ fn a_slot_that_serves_without_the_alias_serves_until_the_new_one_does() {
 
 #[test]
 fn every_step_is_met() {
-    let mut met = vec![Step::Record];
+    // These two are not the plan's.
+    let mut met = vec![Step::Stage, Step::Record];
     for (first, warm) in [(false, false), (false, true), (true, false)] {
         for at in 0..12 {
             for event in [Event::StepFails, Event::ControllerKilled] {
@@ -489,6 +511,7 @@ fn every_step_is_met() {
         Case { keep_warm: true, ..Case::default() },
         Case { canary: Some(true), ..Case::default() },
         Case { hooks: true, ..Case::default() },
+        Case { listeners: true, ..Case::default() },
     ] {
         met.extend(run(Model::of(case), &[]).1);
     }

@@ -1,4 +1,4 @@
-//! Every fault at every step, or a sample of them, or those of one fault: `faults [COUNT [SEED] | FAULT]`. Prints a line for each
+//! Every fault at every step, or a sample of them, or those of one fault or of one step: `faults [COUNT [SEED] | FAULT | STEP]`. Prints a line for each
 //! case and a table at the end.
 
 use std::collections::BTreeMap;
@@ -19,9 +19,12 @@ fn main() -> Result<ExitCode> {
         [one] if Fault::ALL.iter().any(|fault| fault.to_string() == one) => {
             cases().into_iter().filter(|case| case.fault.to_string() == one).collect()
         }
+        [one] if Step::ALL.iter().any(|step| step.name() == one) => {
+            cases().into_iter().filter(|case| case.step.name() == one).collect()
+        }
         [count] => sample(0, count.parse().context("COUNT")?),
         [count, seed] => sample(seed.parse().context("SEED")?, count.parse().context("COUNT")?),
-        _ => bail!("usage: faults [COUNT [SEED] | FAULT]"),
+        _ => bail!("usage: faults [COUNT [SEED] | FAULT | STEP]"),
     };
     binaries::get();
     let began = Instant::now();

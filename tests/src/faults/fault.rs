@@ -83,7 +83,10 @@ impl Fault {
         let flawed = matches!(self, Self::NewExits | Self::NewHangs | Self::NewSick);
         flawed
             && scene(step) != Scene::First
-            && matches!(step, Step::Clear | Step::Link | Step::Hold | Step::Start)
+            && matches!(
+                step,
+                Step::Stage | Step::Listen | Step::Clear | Step::Link | Step::Hold | Step::Start
+            )
     }
 
     /// The slot that it takes down, of the two.

@@ -180,9 +180,13 @@ impl Case {
             // Long enough for the steps, short enough to be waited for.
             Scene::Kept => shop.install(&manifest(&format!("{TIMES}keep_warm = \"1s\"\n"))),
             Scene::Hooks => shop.install(&manifest(&format!("{TIMES}{HOOKS}"))),
+            Scene::Listeners => shop.install(&with_listener("gone", 8083)),
             Scene::Swap | Scene::Canary | Scene::Sick | Scene::SickAlone => {}
         }
         shop.deploy(&shop.release(OLD, None)).ok();
+        if scene(self.step) == Scene::Listeners {
+            shop.install(&with_listener("new", 8084));
+        }
         if shop.one_live_slot() == "blue" { ("green", "blue") } else { ("blue", "green") }
     }
 
@@ -246,6 +250,8 @@ impl Case {
         match (exit, last) {
             (Some(0), _) => assert_eq!(live, NEW, "{self}: exit status 0\n{words}"),
             (_, Some(3)) => assert_eq!(live, OLD, "{self}: exit status 3\n{words}"),
+            // Nothing was begun.
+            (Some(1), _) if self.step == Step::Stage => assert_eq!(live, OLD, "{self}: {words}"),
             // `resume` found nothing to resume, or finished it.
             (_, Some(0)) => assert!(live == NEW || (has_old && live == OLD), "{self}: {live}"),
             _ => panic!("{self}: {live} is live, exit status {last:?}\n{words}"),
@@ -275,6 +281,11 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} after {}", self.fault, self.step.name())
     }
+}
+
+/// The manifest with one listener more.
+fn with_listener(name: &str, port: u16) -> String {
+    format!("{}[listeners.{name}]\nlisten = \"127.0.0.1:{port}\"\n", manifest(TIMES))
 }
 
 /// The application with nothing deployed; where the fault wants it, its releases lie on a small file system.

@@ -15,6 +15,8 @@ pub(super) enum Scene {
     Kept,
     /// The same, with hooks that succeed.
     Hooks,
+    /// The same, with a manifest that has a listener more than the one that was deployed, and one less.
+    Listeners,
     /// The new release sickens under users' traffic.
     Sick,
     /// It does, and somebody has stopped the old slot while it stood by.
@@ -42,7 +44,8 @@ pub(super) enum New {
 pub(super) fn scene(step: Step) -> Scene {
     match step {
         Step::Clear => Scene::Leftover,
-        Step::Link
+        Step::Stage
+        | Step::Link
         | Step::Hold
         | Step::Start
         | Step::Probe
@@ -55,6 +58,7 @@ pub(super) fn scene(step: Step) -> Scene {
         Step::Canary | Step::Trial => Scene::Canary,
         Step::Warm => Scene::Kept,
         Step::Migrate | Step::PreStop => Scene::Hooks,
+        Step::Listen | Step::Unlisten => Scene::Listeners,
         Step::Rest => Scene::First,
         Step::Reopen | Step::Shut | Step::Return | Step::Withdraw => Scene::Sick,
         Step::Revive => Scene::SickAlone,
@@ -64,7 +68,13 @@ pub(super) fn scene(step: Step) -> Scene {
 
 pub(super) fn new(step: Step) -> New {
     match step {
-        Step::Clear | Step::Migrate | Step::Link | Step::Hold | Step::Rest => New::Waits,
+        Step::Stage
+        | Step::Listen
+        | Step::Clear
+        | Step::Migrate
+        | Step::Link
+        | Step::Hold
+        | Step::Rest => New::Waits,
         Step::Start
         | Step::Probe
         | Step::Canary
@@ -79,7 +89,7 @@ pub(super) fn new(step: Step) -> New {
         | Step::Revive
         | Step::Return
         | Step::Disable => New::Runs,
-        Step::Warm | Step::Retire | Step::Record => New::Serves,
+        Step::Warm | Step::Retire | Step::Unlisten | Step::Record => New::Serves,
         Step::Withdraw => New::Gone,
     }
 }
@@ -101,9 +111,13 @@ impl Scene {
     /// What the new release does wrong by itself.
     pub(super) fn flaw(self) -> Option<&'static str> {
         match self {
-            Self::Swap | Self::Leftover | Self::Canary | Self::Kept | Self::Hooks | Self::First => {
-                None
-            }
+            Self::Swap
+            | Self::Leftover
+            | Self::Canary
+            | Self::Kept
+            | Self::Hooks
+            | Self::Listeners
+            | Self::First => None,
             Self::Sick | Self::SickAlone => Some("sickens-after-requests=1"),
             Self::FirstSick => Some("sickens-after-requests=0"),
         }

@@ -10,13 +10,14 @@ mod steps;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sockgen::Share;
+use sockgen::install::removed;
+use sockgen::{Listener, Share};
 
 use crate::commands::Session;
 use crate::error::Error;
 use crate::history;
 use crate::journal::{Message, usec};
-use crate::listen::close_removed;
+use crate::listen::unopened;
 use crate::metrics;
 use crate::plan::{Active, Desired, Next, Observed, Outcome, Step, next};
 use crate::report::{human, peak_memory_kib};
@@ -83,6 +84,9 @@ impl<'a> Deploy<'a> {
     /// failed, or systemd gave no answer.
     pub async fn run(mut self) -> Result<(), Error> {
         self.tell_begin();
+        if let Some((took, detail)) = self.session.staged.take() {
+            self.tell_step(Step::Stage, took, Ok(&detail));
+        }
         // A second signal means now: every step can be left in the middle, `resume` finds its way from there.
         let mut impatient = self.session.interrupt.clone();
         let report = self.session.report;
@@ -98,10 +102,6 @@ impl<'a> Deploy<'a> {
         };
         match result {
             Ok(End::Done(outcome)) => {
-                if outcome == Outcome::Live {
-                    let session = &self.session;
-                    close_removed(session.app, &session.systemd, session.report).await;
-                }
                 self.tell_end(&outcome);
                 // A pity, not a failed deploy: the next one writes it anew.
                 let _ = metrics::write(self.session.app, &self.session.systemd).await;
@@ -125,7 +125,7 @@ impl<'a> Deploy<'a> {
     }
 
     async fn steps(&mut self) -> Result<End, String> {
-        self.before = Held::look(self.session.app, self.session.systemd.pid()).ok();
+        self.look_at_listeners().await.map_err(|error| error.to_string())?;
         for _ in 0..STEPS_AT_MOST {
             if !self.observe().await.map_err(|error| error.to_string())? {
                 // Whoever stopped it wants it down: nothing is started against that.
@@ -149,14 +149,25 @@ impl<'a> Deploy<'a> {
         Err("the slots change while they are looked at".into())
     }
 
+    /// Once: nobody but this controller opens and closes listeners.
+    async fn look_at_listeners(&mut self) -> Result<(), Error> {
+        let Session { app, systemd, .. } = &self.session;
+        let unopened = unopened(app, systemd).await?;
+        let open = |listener: &Listener| !unopened.contains(&listener);
+        self.before = Held::look_at(app, systemd.pid(), open).ok();
+        self.observed.to_listen = !unopened.is_empty();
+        // A unit file that cannot be read is `sockgen check`'s to tell.
+        self.observed.to_unlisten = removed(app).is_ok_and(|removed| !removed.is_empty());
+        Ok(())
+    }
+
     /// Looks at the world again, and says whether systemd still listens.
     async fn observe(&mut self) -> Result<bool, SystemdError> {
         let world = World::look(self.session.app, &self.session.systemd).await?;
-        let Observed { verified, trialed, watched, .. } = std::mem::take(&mut self.observed);
+        let known = std::mem::take(&mut self.observed);
         let to_migrate = self.is_due(Hook::Migrate).await?;
         let to_pre_stop = self.is_due(Hook::PreStop).await?;
-        self.observed =
-            Observed { verified, trialed, watched, to_migrate, to_pre_stop, ..world.observed() };
+        self.observed = Observed { to_migrate, to_pre_stop, ..world.observed().after(known) };
         Ok(world.listening())
     }
 

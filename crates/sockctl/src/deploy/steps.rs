@@ -10,6 +10,7 @@ use crate::admin::Admin;
 use crate::files;
 use crate::gc;
 use crate::history::{self, Entry};
+use crate::listen;
 use crate::lock;
 use crate::plan::{Active, Outcome, Step};
 use crate::release::{self, linked};
@@ -22,6 +23,7 @@ impl Deploy<'_> {
         let new = self.desired.into.clone();
         let old = self.desired.from.clone().unwrap_or_else(|| new.clone());
         match step {
+            Step::Listen => self.listen().await,
             Step::Clear => self.clear(&new).await,
             Step::Migrate => self.hook(Hook::Migrate, &new).await,
             Step::PreStop => self.hook(Hook::PreStop, &old).await,
@@ -41,11 +43,24 @@ impl Deploy<'_> {
             Step::Trial => self.trial(&new).await,
             Step::Warm => self.warm(&old).await,
             Step::Retire => self.retire(&old).await,
+            Step::Unlisten => Ok(self.unlisten().await),
             Step::Shut => self.close(&new).await,
             Step::Withdraw => self.withdraw(&new).await,
             Step::Disable => self.disable(&new).await,
-            Step::Record => Ok(String::new()),
+            Step::Stage | Step::Record => Ok(String::new()),
         }
+    }
+
+    async fn listen(&mut self) -> Result<String, Fault> {
+        let opened = listen::open_new(self.session.app, &self.session.systemd).await?;
+        self.observed.to_listen = false;
+        Ok(opened)
+    }
+
+    /// Takes nothing from anybody, so what fails is said, and tried again after the next deploy.
+    async fn unlisten(&mut self) -> String {
+        self.observed.to_unlisten = false;
+        listen::close_removed(self.session.app, &self.session.systemd).await
     }
 
     async fn clear(&mut self, slot: &SlotName) -> Result<String, Fault> {

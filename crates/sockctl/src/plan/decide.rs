@@ -76,6 +76,9 @@ fn prove(desired: &Desired, observed: &Observed) -> Next {
         // Somebody closed the live slot: it has to accept before anything happens to the other one.
         return Next::Do(Step::Reopen);
     }
+    if observed.to_listen {
+        return Next::Do(Step::Listen);
+    }
     // Systemd must not meet a new name of a running service: while it knows no alias, the slot rests at the commit.
     let nameless = observed.loaded.is_none();
     if nameless && observed.verified.is_some() && !new.active.runs() {
@@ -147,6 +150,8 @@ fn swap(desired: &Desired, observed: &Observed) -> Next {
         Next::Do(Step::PreStop)
     } else if !stays && !gone {
         Next::Do(Step::Retire)
+    } else if observed.to_unlisten {
+        Next::Do(Step::Unlisten)
     } else {
         Next::Done(Outcome::Live)
     }
