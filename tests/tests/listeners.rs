@@ -33,7 +33,7 @@ fn a_new_listener_opens_without_a_gap_and_an_address_never_changes() {
     shop.paused_after("listen", &["restart", "shop"]).kill();
     let curl = ["--silent", "--show-error", "--max-time", "30", "http://127.0.0.1:8082/"];
     let mut early = shop.sandbox.command("curl").args(curl).spawn().expect("curl starts");
-    let done = shop.sockctl(["restart", "shop"]).ok();
+    let done = shop.sockctl(["resume", "shop"]).ok();
     assert!(!done.stdout.contains("listen  "), "opened twice: {done}");
     assert!(early.wait().expect("curl can be waited for").success());
     shop.sandbox.run([&["curl"], &curl[..]].concat()).ok();

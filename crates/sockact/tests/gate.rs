@@ -35,9 +35,16 @@ fn a_gate_is_in_force_when_the_answer_comes() {
         slot.gate(0.0);
         let mut clients = [(); 20].map(|()| Client::connect(address));
         clients.iter_mut().for_each(|c| c.send(GET));
-        assert_eq!(slot.status()["accepted"], 1 + round * 20);
-        assert_eq!(kept.get("/").body, "blue", "what is connected stays");
+        assert_eq!(slot.status()["accepted"], 1 + round * 21);
+        let last = kept.get("/");
+        assert_eq!(
+            (&*last.body, last.close),
+            ("blue", true),
+            "what is connected is sent away with an answer"
+        );
         slot.gate(1.0);
+        kept = Client::connect(address);
+        assert!(!kept.get("/").close);
         assert!(clients.iter_mut().all(|c| c.answer().is_some()));
     }
 }

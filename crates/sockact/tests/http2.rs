@@ -76,6 +76,25 @@ fn an_idle_connection_gets_both_goaways_and_a_clean_end() {
 }
 
 #[test]
+fn a_closed_gate_sends_its_connections_to_the_other_slot() {
+    let (http, address) = public();
+    let slot = Start::new("blue", &http).ready();
+    let mut wire = Wire::connect(address);
+    wire.hello();
+    slot.gate(0.0);
+    assert_eq!(goaway(&wire.until(GOAWAY)), (0x7fff_ffff, 0), "every stream is still taken");
+    let ping = wire.until(PING);
+    wire.frame(PING, 1, &ping);
+    assert_eq!(goaway(&wire.until(GOAWAY)), (0, 0));
+    assert_eq!(wire.0.read(&mut [0; 1]).expect("no reset"), 0);
+    slot.gate(1.0);
+    let mut wire = Wire::connect(address);
+    wire.hello();
+    wire.frame(PING, 0, &[7; 8]);
+    assert_eq!(wire.until(PING), [7; 8], "an open gate says no GOAWAY");
+}
+
+#[test]
 fn a_preface_that_comes_after_the_signal_is_heard() {
     let (http, address) = public();
     let mut slot = Start::new("blue", &http).ready();

@@ -88,6 +88,6 @@ impl Guard {
 
     /// Whether the drain has begun.
     pub fn is_draining(&self) -> bool {
-        self.entry.account.phase() != Phase::Serving
+        self.entry.account.phase() >= Phase::Draining
     }
 }

@@ -109,7 +109,7 @@ impl Counted {
         }
         match self.entry.account.phase() {
             Phase::Serving => Ok(()),
-            Phase::Draining => {
+            Phase::Standby | Phase::Draining => {
                 // Pending: the next write or read goes on with it.
                 let _ = self.poll_goaway(cx)?;
                 Ok(())
@@ -120,13 +120,16 @@ impl Counted {
         }
     }
 
-    /// Puts GOAWAY between two frames of the server, once, while draining.
+    /// Puts GOAWAY between two frames of the server, once, while draining or standing by.
     #[inline]
     fn poll_goaway(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let account = &self.entry.account;
         let Some(foreign) = &mut self.foreign else { return Poll::Ready(Ok(())) };
-        let wanted = account.phase() == Phase::Draining && account.protocol() == Protocol::Http2;
-        if !wanted || !foreign.frames.is_between() {
+        // Begun, it is brought to an end, also when the gate opens meanwhile.
+        let leaves = foreign.told > 0
+            || matches!(account.phase(), Phase::Standby | Phase::Draining)
+                && account.protocol() == Protocol::Http2;
+        if !leaves || !foreign.frames.is_between() {
             return Poll::Ready(Ok(()));
         }
         while foreign.told < GOAWAY.len() {
@@ -186,7 +189,7 @@ impl Counted {
         {
             account.tally().starved();
         }
-        account.phase() != Phase::Serving
+        account.phase() >= Phase::Draining
             && !self.stuffed
             && account.is_overdue()
             // In our own server HTTP/2 ends by itself, with hyper's second GOAWAY.
@@ -280,9 +283,7 @@ impl AsyncWrite for Counted {
         if this.linger.is_none() {
             ready!(on_either!(&mut this.stream, s => Pin::new(s).poll_shutdown(cx)))?;
         }
-        let politely = this.account().phase() == Phase::Draining
-            && this.account().protocol() != Protocol::Upgraded;
-        if politely && !this.ended {
+        if this.account().closes_politely() && !this.ended {
             ready!(this.poll_linger(cx));
         }
         Poll::Ready(Ok(()))

@@ -65,6 +65,8 @@ use track::Tracker;
 /// # What happens
 /// - `READY=1` is sent once every accept loop and the admin socket live (`sd_notify(3)`), also
 ///   when the gate is closed (`SOCKACT_GATE=closed`).
+/// - While the gate is closed each HTTP/1 response says `Connection: close`, and HTTP/2 clients hear GOAWAY: they go to the slot
+///   whose gate is open. Idle and upgraded connections stay.
 /// - SIGTERM or SIGINT begins the drain: the listeners are closed at once (never shut down: what
 ///   waits in the backlog belongs to the other slot), and `STOPPING=1` is sent.
 /// - HTTP/1: each further response says `Connection: close`, on the last one when requests are

@@ -11,7 +11,7 @@ use hyper::service::Service;
 use pin_project_lite::pin_project;
 
 use super::pipeline::BodyLength;
-use super::track::{Account, Phase, Protocol};
+use super::track::{Account, Protocol};
 use crate::BoxError;
 
 /// What can be served: every tower service of HTTP requests that can be cloned for each connection, such as an `axum::Router`.
@@ -178,13 +178,12 @@ where
     }
 }
 
-/// While draining, tells an HTTP/1 client that this response is the connection's last, so that its
-/// next request goes to a new connection, to the other slot (RFC 9112, section 9.6).
+/// While draining or standing by, tells an HTTP/1 client that this response is the connection's last.
 fn last_word<B>(response: &mut Response<B>, asked: Asked, account: &Account) {
     let tunnel = asked.connect && response.status().is_success();
     if tunnel || response.status() == StatusCode::SWITCHING_PROTOCOLS {
         account.set_protocol(Protocol::Upgraded);
-    } else if account.phase() != Phase::Serving && !account.tally().more_behind(asked.body) {
+    } else if account.dismisses(asked.body) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 }

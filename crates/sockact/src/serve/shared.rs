@@ -28,7 +28,7 @@ impl Shared {
     }
 
     pub(crate) fn status(&self) -> Status<'_> {
-        let draining = self.tracker.phase() != Phase::Serving;
+        let draining = self.tracker.phase() >= Phase::Draining;
         Status::new(&self.slot, draining, self.gate.setting(), self.tracker.sums())
     }
 }

@@ -5,21 +5,23 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU8, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::pipeline::{Outgoing, Tally};
+use super::pipeline::{BodyLength, Outgoing, Tally};
 use crate::slot::Sums;
 
-/// Where the process stands; only ever moves down this list.
+/// Where the process stands. It goes to and fro between the first two, and from there only ever down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 #[repr(u8)]
 pub(crate) enum Phase {
     Serving,
+    /// The gate is closed: clients are sent to the other slot, each with its next answer.
+    Standby,
     Draining,
     /// What is still open now is dropped.
     Cutting,
@@ -82,6 +84,8 @@ pub(crate) struct Account {
     tally: Tally,
     outgoing: Outgoing,
     task: Mutex<Option<Waker>>,
+    /// The client was told that no further answer comes on this connection.
+    dismissed: AtomicBool,
 }
 
 /// Held by the I/O object: the connection is open as long as this lives.
@@ -119,6 +123,7 @@ impl Tracker {
             tally: Tally::default(),
             outgoing: Outgoing::default(),
             task: Mutex::new(None),
+            dismissed: AtomicBool::new(false),
         });
         let mut list = lock(&self.list);
         let key = list.accepted;
@@ -131,7 +136,8 @@ impl Tracker {
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
             0 => Phase::Serving,
-            1 => Phase::Draining,
+            1 => Phase::Standby,
+            2 => Phase::Draining,
             _ => Phase::Cutting,
         }
     }
@@ -145,6 +151,19 @@ impl Tracker {
         // The lock orders the store before every later `enter`, and wakes see it.
         self.wake_if(|_| true);
         self.moved.notify_waiters();
+    }
+
+    /// The gate was closed, or opened again. Without a word once the drain has begun.
+    pub(crate) fn stand_by(&self, closed: bool) {
+        let (from, to) = if closed {
+            (Phase::Serving, Phase::Standby)
+        } else {
+            (Phase::Standby, Phase::Serving)
+        };
+        if self.phase.compare_exchange(from as u8, to as u8, Relaxed, Relaxed).is_ok() && closed {
+            // HTTP/2 has something to say at once.
+            self.wake_if(|account| account.protocol() == Protocol::Http2);
+        }
     }
 
     /// Waits until the process stands there, or further.
@@ -227,6 +246,22 @@ impl Account {
         self.tracker.phase()
     }
 
+    /// Whether this answer, to a request of that body, has to be an HTTP/1 connection's last: the client's next request goes
+    /// to a new connection, to the other slot (RFC 9112, section 9.6).
+    pub(crate) fn dismisses(&self, body: BodyLength) -> bool {
+        let last = self.phase() != Phase::Serving && !self.tally.more_behind(body);
+        if last {
+            self.dismissed.store(true, Relaxed);
+        }
+        last
+    }
+
+    /// Whether what the client may still send has to be waited for when the connection is closed.
+    pub(crate) fn closes_politely(&self) -> bool {
+        let told = self.dismissed.load(Relaxed) || self.phase() == Phase::Draining;
+        told && self.protocol() != Protocol::Upgraded
+    }
+
     pub(crate) fn protocol(&self) -> Protocol {
         match self.protocol.load(Relaxed) {
             0 => Protocol::Unknown,
@@ -299,7 +334,7 @@ impl Account {
     /// request: since the drain began, or since the last response if that was later.
     pub(crate) fn is_overdue(&self) -> bool {
         let tracker = &self.tracker;
-        if tracker.phase() == Phase::Serving || self.is_answering() {
+        if tracker.phase() < Phase::Draining || self.is_answering() {
             return false;
         }
         if matches!(self.protocol(), Protocol::Upgraded | Protocol::Guard) {

@@ -48,6 +48,8 @@ pub(crate) fn activated(program: &Path, fds: &[(&str, BorrowedFd<'_>)]) -> (Comm
         script += &format!("exec {}<&{number} {number}<&-; ", nth + 3);
         kept.push(inherited);
     }
+    // What comes next is closed, whatever the test process was started with.
+    script += &format!("exec {}<&-; ", fds.len() + 3);
     script += "export LISTEN_PID=$$; exec \"$0\" \"$@\"";
     let names: Vec<_> = fds.iter().map(|(name, _)| *name).collect();
     let mut command = Command::new("bash");

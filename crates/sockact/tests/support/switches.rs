@@ -61,6 +61,8 @@ pub(crate) fn switches(server: Server, crowds: &[Crowd], pause: Duration) -> Vec
             let mut old = std::mem::replace(&mut live, next);
             if server != Server::Plain {
                 old.gate(0.0);
+                // Some leave while they stand by, some while it drains.
+                std::thread::park_timeout(if nth % 2 == 0 { pause } else { Duration::ZERO });
             }
             old.term();
             let report = old.ends();

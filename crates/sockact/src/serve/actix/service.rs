@@ -15,7 +15,7 @@ use bytes::Bytes;
 use pin_project_lite::pin_project;
 
 use crate::serve::pipeline::BodyLength;
-use crate::serve::track::{Account, Phase, Protocol};
+use crate::serve::track::{Account, Protocol};
 
 /// The application's service; requests are counted on the account of their connection.
 /// `B` is the body that its responses can be made into.
@@ -93,7 +93,7 @@ impl InFlight {
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             account.set_protocol(Protocol::Upgraded);
-        } else if account.phase() != Phase::Serving && !account.tally().more_behind(asked.body) {
+        } else if account.dismisses(asked.body) {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
     }
