@@ -50,6 +50,24 @@ fn is(scrape: &Scrape, name: &str, labels: &[(&str, &str)], value: f64) {
     }
 }
 
+/// Each with its begin; `record` has none.
+fn the_journal_has_the_steps_that_were_printed(shop: &Shop, release: &str, printed: &str) {
+    let told = |message| -> BTreeSet<String> {
+        let entries = entries(shop, message);
+        let own = entries.iter().filter(|entry| entry["SOCKACT_RELEASE"] == release);
+        own.map(|entry| entry["SOCKACT_STEP"].as_str().expect("a step").into()).collect()
+    };
+    let events = printed.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let printed: BTreeSet<String> = events
+        .filter(|event| event["event"] == "step" && event["step"] != "stage")
+        .map(|event| event["step"].as_str().expect("a step").into())
+        .collect();
+    assert_eq!(told(Message::StepDone), printed);
+    let mut begun = told(Message::StepBegins);
+    begun.insert("record".into());
+    assert_eq!(begun, printed);
+}
+
 #[test]
 fn a_deploy_tells_the_journal_and_node_exporter() {
     let shop = Shop::machine();
@@ -80,22 +98,8 @@ fn a_deploy_tells_the_journal_and_node_exporter() {
     assert!(given_up[0]["SOCKACT_REASON"].as_str().is_some_and(|why| why.contains("unhealthy")));
     assert_eq!(entries(&shop, Message::StepFailed)[0]["SOCKACT_STEP"], "probe");
 
-    // What was printed and what the journal has are the same steps, each with its begin.
-    let steps = |entries: Vec<Value>| -> BTreeSet<String> {
-        let of = |e: &Value| {
-            (e["SOCKACT_RELEASE"] == second["SOCKACT_RELEASE"]).then(|| e["SOCKACT_STEP"].clone())
-        };
-        entries.iter().filter_map(of).map(|step| step.as_str().expect("a step").into()).collect()
-    };
-    let printed =
-        deploy.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-    let printed = printed.filter(|event| event["event"] == "step" && event["step"] != "stage");
-    let printed: BTreeSet<String> =
-        printed.map(|event| event["step"].as_str().expect("a step").into()).collect();
-    assert_eq!(steps(entries(&shop, Message::StepDone)), printed);
-    let mut begun = steps(entries(&shop, Message::StepBegins));
-    begun.insert("record".into());
-    assert_eq!(begun, printed);
+    let release = second["SOCKACT_RELEASE"].as_str().expect("a release");
+    the_journal_has_the_steps_that_were_printed(&shop, release, &deploy.stdout);
     let logs = shop.sockctl(["logs", "shop", "green"]).ok().stdout;
     assert!(logs.contains("probe: /health of green was healthy"), "{logs}");
     let ours = shop.sandbox.run([
@@ -112,7 +116,6 @@ fn a_deploy_tells_the_journal_and_node_exporter() {
     is(&scrape, "sockact_deploys_total", &[("outcome", "rolled-back")], 1.0);
     is(&scrape, "sockact_rollbacks_total", &[("cause", "automatic")], 1.0);
     is(&scrape, "sockact_rollbacks_total", &[("cause", "asked")], 0.0);
-    let release = second["SOCKACT_RELEASE"].as_str().expect("a release");
     is(&scrape, "sockact_live_release_info", &[("slot", "green"), ("release", release)], 1.0);
     is(&scrape, "sockact_slot_gate", &[("slot", "green")], 1.0);
     is(&scrape, "sockact_slot_in_flight", &[("slot", "green")], 0.0);

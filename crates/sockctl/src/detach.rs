@@ -26,42 +26,21 @@ pub const DETACHED: &str = "SOCKACT_DETACHED";
 /// The longest wait for the journal to show the last line.
 const LAST_LINES: Duration = Duration::from_secs(3);
 
+/// What of our environment the unit has, too.
+const KEPT: &[&str] = &["PATH", "LANG", "TZ"];
+const KEPT_OF_ROOT: &[&str] = &["SUDO_USER"];
+const KEPT_OF_A_USER: &[&str] =
+    &["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
+
 /// Runs this command line, without `--detach`, in a transient unit, and follows it to its end.
 ///
 /// # Errors
 /// [`Error::Detached`] with the exit status that the command had; or systemd's refusal.
 pub async fn detach(app: &App, verb: &str) -> Result<(), Error> {
     let systemd = Systemd::connect(app.place()).await?;
-    let program =
-        std::env::current_exe().map_err(FileError::of("find", "/proc/self/exe".as_ref()))?;
-    let here = std::env::current_dir().map_err(FileError::of("find", ".".as_ref()))?;
     let now = jiff::Timestamp::now().as_microsecond();
     let unit = format!("sockact-{verb}-{}-{now}.service", app.name());
-    let mut environment = vec![format!("{DETACHED}=1")];
-    let kept: &[&str] = match app.place().scope() {
-        Scope::System => &["PATH", "SUDO_USER", "LANG", "TZ"],
-        Scope::User => &[
-            "PATH",
-            "LANG",
-            "TZ",
-            "HOME",
-            "XDG_CONFIG_HOME",
-            "XDG_STATE_HOME",
-            "XDG_RUNTIME_DIR",
-            "DBUS_SESSION_BUS_ADDRESS",
-        ],
-    };
-    environment
-        .extend(kept.iter().filter_map(|key| Some(format!("{key}={}", std::env::var(key).ok()?))));
-    let transient = Transient {
-        unit: &unit,
-        description: format!("sockctl {verb} {}", app.name()),
-        argv: std::iter::once(program.display().to_string())
-            .chain(std::env::args().skip(1).filter(|arg| arg != "--detach"))
-            .collect(),
-        directory: here.display().to_string(),
-        environment,
-    };
+    let transient = transient(app, verb, &unit)?;
     let mut changes = systemd.changes(&unit).await?;
     let mut lines = follow(app, &unit)?;
     systemd.start_transient(&transient).await?;
@@ -96,6 +75,29 @@ pub async fn detach(app: &App, verb: &str) -> Result<(), Error> {
             reason: format!("{unit} {}", ending.words()),
         }),
     }
+}
+
+/// This command line as a unit.
+fn transient<'a>(app: &App, verb: &str, unit: &'a str) -> Result<Transient<'a>, FileError> {
+    let program =
+        std::env::current_exe().map_err(FileError::of("find", "/proc/self/exe".as_ref()))?;
+    let here = std::env::current_dir().map_err(FileError::of("find", ".".as_ref()))?;
+    let own = match app.place().scope() {
+        Scope::System => KEPT_OF_ROOT,
+        Scope::User => KEPT_OF_A_USER,
+    };
+    let kept = KEPT
+        .iter()
+        .chain(own)
+        .filter_map(|key| Some(format!("{key}={}", std::env::var(key).ok()?)));
+    let arguments = std::env::args().skip(1).filter(|arg| arg != "--detach");
+    Ok(Transient {
+        unit,
+        description: format!("sockctl {verb} {}", app.name()),
+        argv: std::iter::once(program.display().to_string()).chain(arguments).collect(),
+        directory: here.display().to_string(),
+        environment: std::iter::once(format!("{DETACHED}=1")).chain(kept).collect(),
+    })
 }
 
 /// journalctl(1), for what the unit writes from now on, and for [`Out::finish`]'s mark.

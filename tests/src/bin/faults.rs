@@ -33,17 +33,14 @@ fn main() -> Result<ExitCode> {
     for (n, case) in cases.iter().enumerate() {
         let place = format!("{:>3}/{}", n + 1, cases.len());
         // What was wrong is on standard error.
-        match catch_unwind(|| case.run()) {
-            Ok(row) => {
-                println!("{place} {row}");
-                table.insert((case.step.name(), case.fault.to_string()), cell(&row));
-            }
-            Err(_) => {
-                println!("{place} FAILED: {case}");
-                table.insert((case.step.name(), case.fault.to_string()), "**failed**".into());
-                failed += 1;
-            }
+        let row = catch_unwind(|| case.run()).ok();
+        match &row {
+            Some(row) => println!("{place} {row}"),
+            None => println!("{place} FAILED: {case}"),
         }
+        failed += u32::from(row.is_none());
+        let cell = row.map_or("**failed**".into(), |row| cell(&row));
+        table.insert((case.step.name(), case.fault.to_string()), cell);
     }
     print_table(&cases, &table);
     let minutes = began.elapsed().as_secs_f64() / 60.0;

@@ -1,6 +1,5 @@
 //! Looks at the machine. Decides nothing.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::error::Error;
 use crate::files::FileError;
 use crate::history;
 use crate::lock::{self, LockError};
+use crate::plan::Desired;
 use crate::sockets;
 use crate::systemd::{Properties, Systemd, SystemdError};
 use crate::world::{World, alias_on_disk};
@@ -24,26 +24,12 @@ use crate::world::{World, alias_on_disk};
 /// # Errors
 /// When systemd gives no answer, or the kernel's tables cannot be read.
 pub async fn gather(app: &App, systemd: &Systemd) -> Result<Facts, Error> {
-    let at_work = match lock::look(&app.lock_path()) {
-        Ok(()) => None,
-        Err(LockError::Held { holder }) => {
-            Some(holder.map_or("sockctl".into(), |holder| holder.command))
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let at_work = at_work(app)?;
     let world = World::look(app, systemd).await?;
     let files = sockgen::render(app);
+    let names = files.iter().map(|file| file.name.to_string());
     let units = try_join_all(files.iter().map(|file| unit(app, systemd, file))).await?;
-    let history = history::read(app)?;
-    let newest = history.iter().map(|entry| {
-        let took = Duration::from_millis(entry.took_ms);
-        entry.since.checked_add(took).unwrap_or(entry.since)
-    });
-    let clock = Clock {
-        now: Timestamp::now(),
-        synchronised: systemd.clock_synchronised().await,
-        newest: newest.max(),
-    };
+    let clock = clock(app, systemd).await?;
     let alias = app.alias();
     let loaded = systemd.unit(alias.as_ref()).await?;
     let mut slots = Vec::new();
@@ -59,17 +45,7 @@ pub async fn gather(app: &App, systemd: &Systemd) -> Result<Facts, Error> {
         });
     }
     let wish = history::remembered(app)?;
-    // A canary waits for a person: that is no accident.
-    let canary = wish.as_ref().is_some_and(|wish| {
-        let gate = world.slot(&wish.into).and_then(|slot| slot.status.as_ref()).map(|s| s.gate);
-        wish.failed.is_none()
-            && wish
-                .canary
-                .as_ref()
-                .filter(|canary| canary.stay)
-                .and_then(|canary| canary.at(gate))
-                .is_some()
-    });
+    let canary = wish.as_ref().is_some_and(|wish| is_canary(wish, &world));
     Ok(Facts {
         at_work: at_work.or_else(|| canary.then(|| "a canary".into())),
         unfinished: wish.map(|wish| format!("{} into {}", wish.command.name(), wish.into)),
@@ -77,15 +53,42 @@ pub async fn gather(app: &App, systemd: &Systemd) -> Result<Facts, Error> {
         alias_on_disk: alias_on_disk(app),
         alias_loaded: (loaded.load == "loaded" && loaded.id != alias.as_ref()).then_some(loaded.id),
         slots,
-        units: files
-            .iter()
-            .map(|file| file.name.to_string())
-            .zip(units)
-            .collect::<BTreeMap<_, _>>(),
+        units: names.zip(units).collect(),
         listeners: sockets::survey(app, systemd.pid())?,
         disks: disks(app)?,
         clock,
         app: app.clone(),
+    })
+}
+
+/// The command that holds the lock.
+fn at_work(app: &App) -> Result<Option<String>, LockError> {
+    match lock::look(&app.lock_path()) {
+        Ok(()) => Ok(None),
+        Err(LockError::Held { holder }) => {
+            Ok(Some(holder.map_or("sockctl".into(), |holder| holder.command)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the wish waits as a canary for a person: that is no accident.
+fn is_canary(wish: &Desired, world: &World) -> bool {
+    let gate = world.slot(&wish.into).and_then(|slot| slot.status.as_ref()).map(|s| s.gate);
+    let canary = wish.canary.as_ref().filter(|canary| canary.stay);
+    wish.failed.is_none() && canary.and_then(|canary| canary.at(gate)).is_some()
+}
+
+async fn clock(app: &App, systemd: &Systemd) -> Result<Clock, Error> {
+    let history = history::read(app)?;
+    let ends = history.iter().map(|entry| {
+        let took = Duration::from_millis(entry.took_ms);
+        entry.since.checked_add(took).unwrap_or(entry.since)
+    });
+    Ok(Clock {
+        now: Timestamp::now(),
+        synchronised: systemd.clock_synchronised().await,
+        newest: ends.max(),
     })
 }
 
