@@ -32,15 +32,7 @@ struct Case {
 }
 
 fn good() -> App {
-    let text = r#"
-        name = "shop"
-        exec = "bin/shop"
-        [listeners.http]
-        listen = "127.0.0.1:8080"
-        [listeners.api]
-        listen = "/run/shop/api.sock"
-    "#;
-    App::parse(text).unwrap()
+    App::parse(&fs::read_to_string(folder().join("sockact.toml")).unwrap()).unwrap()
 }
 
 fn texts(app: &App) -> BTreeMap<String, String> {
@@ -105,6 +97,8 @@ fn every_rule_sees_its_cases_and_has_some() {
         let cases = folder().join(format!("{}.toml", rule.id));
         let units = folder().join(rule.id);
         assert!(cases.exists() || units.exists(), "{} has no case", rule.id);
+        let harm = folder().join(format!("harm/{}.sh", rule.id));
+        assert!(harm.exists(), "{} is shown by nothing: {}", rule.id, harm.display());
         if let Ok(text) = fs::read_to_string(&cases) {
             let file: File = toml::from_str(&text).unwrap();
             assert!(!file.case.is_empty(), "{} has no case", rule.id);

@@ -78,6 +78,19 @@ impl Units {
         }
     }
 
+    /// Takes over all of another set.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.units.extend(other.units);
+        self.aliases.extend(other.aliases);
+        self.context.extend(other.context);
+        self.machine |= other.machine;
+        self.unreadable.extend(other.unreadable);
+        self.unread.extend(other.unread);
+        self.generated.extend(other.generated);
+        self.texts.extend(other.texts);
+        self.drop_ins.extend(other.drop_ins);
+    }
+
     /// Says that a unit is there to be looked up and not to be checked.
     pub fn only_look_up(&mut self, name: &str) {
         self.context.insert(name.to_owned());

@@ -13,20 +13,18 @@ const SUFFIXES: [&str; 3] = ["socket", "service", "target"];
 /// What a name stands for.
 #[derive(Debug)]
 pub(super) enum Fragment {
-    File(PathBuf),
+    /// A file; of a link, what it leads to inside of the image.
+    File { at: PathBuf, text: PathBuf },
     /// A link to `/dev/null`, or an empty file.
     Mask(PathBuf),
     /// A link to a file of another name.
-    Alias {
-        at: PathBuf,
-        to: String,
-    },
+    Alias { at: PathBuf, to: String },
 }
 
 impl Fragment {
     pub(super) fn path(&self) -> &Path {
         match self {
-            Self::File(path) | Self::Mask(path) | Self::Alias { at: path, .. } => path,
+            Self::Mask(path) | Self::File { at: path, .. } | Self::Alias { at: path, .. } => path,
         }
     }
 }
@@ -37,12 +35,23 @@ pub(super) struct Listing {
     pub(super) fragments: BTreeMap<String, Fragment>,
     /// The folders of drop-ins: `shop.service.d` of each folder.
     pub(super) drop_ins: BTreeMap<String, Vec<PathBuf>>,
+    /// Files that would be units if systemd could read such a name.
+    pub(super) misnamed: Vec<PathBuf>,
     /// What links in `.wants` and `.requires` folders say.
     pub(super) wants: Vec<(String, &'static str, PathBuf)>,
 }
 
 /// Whether this is the name of a unit that is read.
 pub(super) fn is_unit(name: &str) -> bool {
+    has_suffix(name) && name.len() < 256 && name.chars().all(allowed)
+}
+
+/// What a unit's name may be made of (systemd.unit(5)).
+fn allowed(c: char) -> bool {
+    c.is_ascii_alphanumeric() || ":-_.\\@".contains(c)
+}
+
+fn has_suffix(name: &str) -> bool {
     name.rsplit_once('.')
         .is_some_and(|(stem, suffix)| !stem.is_empty() && SUFFIXES.contains(&suffix))
 }
@@ -63,6 +72,8 @@ pub(super) fn list(place: &Place) -> Listing {
             } else if is_unit(name) && !path.is_dir() && !listing.fragments.contains_key(name) {
                 let fragment = fragment(place, name, &path);
                 listing.fragments.insert(name.to_owned(), fragment);
+            } else if has_suffix(name) && !is_unit(name) {
+                listing.misnamed.push(path);
             }
         }
     }
@@ -81,12 +92,6 @@ impl Listing {
             .collect()
     }
 
-    /// Whether a unit is of this place.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.fragments.contains_key(name)
-            || template(name).is_some_and(|name| self.fragments.contains_key(&name))
-    }
-
     fn link(&mut self, unit: &str, key: &'static str, folder: &Path) {
         let links = fs::read_dir(folder).into_iter().flatten().flatten();
         self.wants.extend(links.map(|link| (unit.to_owned(), key, link.path())));
@@ -99,7 +104,7 @@ fn fragment(place: &Place, name: &str, path: &Path) -> Fragment {
         return if empty {
             Fragment::Mask(path.to_owned())
         } else {
-            Fragment::File(path.to_owned())
+            Fragment::File { at: path.to_owned(), text: path.to_owned() }
         };
     };
     if target == Path::new("/dev/null") {
@@ -110,7 +115,7 @@ fn fragment(place: &Place, name: &str, path: &Path) -> Fragment {
         Some(other) if other != name && is_unit(other) && leads_somewhere(place, path, &target) => {
             Fragment::Alias { at: path.to_owned(), to: other.to_owned() }
         }
-        _ => Fragment::File(inside(place, path, &target)),
+        _ => Fragment::File { at: path.to_owned(), text: inside(place, path, &target) },
     }
 }
 

@@ -114,34 +114,46 @@ impl Loader {
     /// When two units have one name. What is wrong with a single file is a finding.
     pub fn load(self) -> Result<Units, LoadError> {
         let mut units = Units::default();
-        for (place, wanted) in self.wanted {
-            let listing = list(&place);
-            for (name, fragment) in &listing.fragments {
-                add(&mut units, name, fragment)?;
+        for (place, wanted) in &self.wanted {
+            let more = load(place, wanted);
+            let twice = more.units.values().find_map(|b| Some((units.units.get(&b.name)?, b)));
+            if let Some((a, b)) = twice {
+                let (first, second) = (a.file.to_string(), b.file.to_string());
+                return Err(LoadError::Twice { name: b.name.clone(), first, second });
             }
-            for name in listing.instances() {
-                add_instance(&mut units, &name, &listing);
-            }
-            for (name, key, link) in &listing.wants {
-                let value = link.file_name().unwrap_or_default().to_string_lossy();
-                units.add_link(name, key, &value, &link.display().to_string());
-            }
-            let names: Vec<String> = units.units.keys().cloned().collect();
-            for name in names.iter().filter(|name| listing.has(name)) {
-                add_drop_ins(&mut units, &listing, name);
-                if !wanted.has(name, &listing) {
-                    units.only_look_up(name);
-                }
-            }
-            let known = |problem: &Problem| wanted.has(&problem.unit, &listing);
-            units.unreadable.retain(known);
-            if place.whole {
-                units.machine = true;
-                unread(&mut units, &listing, &wanted, &place);
-            }
+            units.merge(more);
         }
         Ok(units)
     }
+}
+
+/// The units of one place, with all that belongs to them.
+fn load(place: &Place, wanted: &Wanted) -> Units {
+    let mut units = Units { machine: place.whole, ..Units::default() };
+    let listing = list(place);
+    for (name, fragment) in &listing.fragments {
+        add(&mut units, name, fragment);
+    }
+    for name in listing.instances() {
+        add_instance(&mut units, &name, &listing);
+    }
+    for (name, key, link) in &listing.wants {
+        let value = link.file_name().unwrap_or_default().to_string_lossy();
+        units.add_link(name, key, &value, &link.display().to_string());
+    }
+    let names: Vec<String> = units.units.keys().cloned().collect();
+    for name in &names {
+        add_drop_ins(&mut units, &listing, name);
+        if !wanted.has(name, &listing) {
+            units.only_look_up(name);
+        }
+    }
+    units.unreadable.retain(|problem| wanted.has(&problem.unit, &listing));
+    misnamed(&mut units, &listing, wanted);
+    if place.whole {
+        unread(&mut units, &listing, wanted, place);
+    }
+    units
 }
 
 impl Wanted {
@@ -154,35 +166,30 @@ impl Wanted {
     }
 }
 
-fn add(units: &mut Units, name: &str, fragment: &Fragment) -> Result<(), LoadError> {
+fn add(units: &mut Units, name: &str, fragment: &Fragment) {
     let file = fragment.path().display().to_string();
-    if let Some(first) = units.units.get(name) {
-        let (name, first) = (name.to_owned(), first.file.to_string());
-        return Err(LoadError::Twice { name, first, second: file });
-    }
     match fragment {
         Fragment::Alias { to, .. } => units.add_alias(name, to),
         Fragment::Mask(_) => units.add_masked(name, &file),
-        Fragment::File(path) => {
-            let text = read_or_say(units, name, path);
+        Fragment::File { text, .. } => {
+            let text = read_or_say(units, name, &file, text);
             units.add_file(name, &file, &text);
         }
     }
-    Ok(())
 }
 
 /// An instance that somebody wants or has a drop-in for: it is its template under another name.
 fn add_instance(units: &mut Units, name: &str, listing: &Listing) {
     let template = template(name).and_then(|template| listing.fragments.get(&template));
-    if let Some(Fragment::File(path)) = template {
-        let text = read(path).map(|read| read.text).unwrap_or_default();
-        units.add_file(name, &path.display().to_string(), &text);
+    if let Some(Fragment::File { at, text }) = template {
+        let text = read(text).map(|read| read.text).unwrap_or_default();
+        units.add_file(name, &at.display().to_string(), &text);
     }
 }
 
 /// The text of a file; what is wrong with it is kept, and it counts as empty when it cannot be read.
-fn read_or_say(units: &mut Units, unit: &str, path: &Path) -> String {
-    let (unit, file) = (unit.to_owned(), path.display().to_string());
+fn read_or_say(units: &mut Units, unit: &str, file: &str, path: &Path) -> String {
+    let (unit, file) = (unit.to_owned(), file.to_owned());
     match read(path) {
         Ok(read) => {
             for (line, message) in read.problems {
@@ -204,12 +211,25 @@ fn read_or_say(units: &mut Units, unit: &str, path: &Path) -> String {
 
 fn add_drop_ins(units: &mut Units, listing: &Listing, name: &str) {
     for path in drop_ins::of(listing, name) {
-        let text = read_or_say(units, name, &path);
-        units.add_drop_in(name, &path.display().to_string(), &text);
+        let file = path.display().to_string();
+        let text = read_or_say(units, name, &file, &path);
+        units.add_drop_in(name, &file, &text);
     }
 }
 
-/// Folders of drop-ins that no unit reads, and files in them that are none.
+/// Files that were meant to be units.
+fn misnamed(units: &mut Units, listing: &Listing, wanted: &Wanted) {
+    let asked = |path: &&PathBuf| path.parent().is_some_and(|p| wanted.folders.contains(p));
+    for path in listing.misnamed.iter().filter(asked) {
+        let unit = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let message = "systemd reads no unit of such a name".to_owned();
+        let file = path.display().to_string();
+        units.unreadable.push(Problem { unit, file, line: None, message });
+    }
+}
+
+/// Folders of drop-ins that no unit reads, and files in them that are none: those of the administrator, because a package may well bring one for
+/// the unit of another package that is not there.
 fn unread(units: &mut Units, listing: &Listing, wanted: &Wanted, place: &Place) {
     let mut found = Vec::new();
     for (name, folders) in &listing.drop_ins {
@@ -220,7 +240,7 @@ fn unread(units: &mut Units, listing: &Listing, wanted: &Wanted, place: &Place) 
         // The generator for old scripts makes a unit of each.
         let script = place.root.join("etc/init.d").join(name.trim_end_matches(".service")).exists();
         let read = script || drop_ins::is_read(name, known);
-        for folder in folders {
+        for folder in folders.iter().filter(|f| f.starts_with(place.root.join("etc"))) {
             let say = |file: &Path, message: String| Problem {
                 unit: name.clone(),
                 file: file.display().to_string(),

@@ -53,7 +53,7 @@ fn text(bytes: &[u8]) -> Text {
     if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
         problems.push((line_of(at), "it has a NUL byte, where systemd ends the line".to_owned()));
     } else if let Err(error) = std::str::from_utf8(bytes) {
-        let message = "it is not UTF-8: systemd ignores the line".to_owned();
+        let message = "it is not UTF-8: systemd reads no further".to_owned();
         problems.push((line_of(error.valid_up_to()), message));
     }
     let long = bytes.split(|byte| *byte == b'\n').position(|line| line.len() >= LONGEST_LINE);

@@ -1,0 +1,1 @@
+systemctl start web.service || harm "the unit is not loaded: $(show web.service LoadState)"

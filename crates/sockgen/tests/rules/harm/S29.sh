@@ -1,0 +1,1 @@
+systemctl start web.socket || harm "the socket does not open"
