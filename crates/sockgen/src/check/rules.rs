@@ -112,4 +112,5 @@ rules! {
     S34 Warning plain::backlog;
     S35 Error sockets::re_addressed;
     S36 Warning files::unread;
+    S37 Warning sockets::admin_start_limit;
 }

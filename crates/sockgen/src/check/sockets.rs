@@ -98,6 +98,18 @@ pub(super) fn accept(units: &Roles<'_>) -> Vec<At> {
         .collect()
 }
 
+/// A private socket starts as often as its slot does.
+pub(super) fn admin_start_limit(units: &Roles<'_>) -> Vec<At> {
+    units
+        .admin_sockets()
+        .filter(|s| s.value("Unit", "StartLimitIntervalSec").and_then(micros) != Some(0))
+        .map(|s| {
+            let text = "a slot that crashes again and again comes back without this socket";
+            At::key(s, "Unit", "StartLimitIntervalSec", text)
+        })
+        .collect()
+}
+
 pub(super) fn fd_name(units: &Roles<'_>) -> Vec<At> {
     units
         .public_sockets()

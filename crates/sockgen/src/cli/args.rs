@@ -159,7 +159,7 @@ pub(crate) struct Check {
     #[arg(default_value = ".", value_name = "DIR|MANIFEST|UNIT")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Only these rules: S01 to S36, verify, exposure
+    /// Only these rules: S01 to S37, verify, exposure
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
 
