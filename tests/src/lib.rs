@@ -8,5 +8,6 @@ pub mod foreign;
 pub mod load;
 pub mod sandbox;
 pub mod shop;
+pub mod terminal;
 
 pub use sandbox::Sandbox;

@@ -85,9 +85,11 @@ impl<'a> Session<'a> {
             done.send(release::stage(&from, &exec, &releases, limits, &seen))
         });
         tokio::pin!(copied);
+        self.report.waits("stage", &format!("reading {}", source.display()));
         let (mut interrupt, mut impatient) = (self.interrupt.clone(), self.interrupt.clone());
         let staged = tokio::select! {
             staged = &mut copied => staged,
+            never = self.report.ticks() => match never {},
             () = interrupt.once() => {
                 stop.store(true, Relaxed);
                 tokio::select! {

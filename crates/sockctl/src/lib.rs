@@ -31,6 +31,7 @@ pub mod sockets;
 pub mod status;
 pub mod stop;
 pub mod systemd;
+pub mod terminal;
 pub mod unfinished;
 pub mod ungated;
 pub mod watch;

@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+
+use crate::terminal;
 
 /// How output is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,8 @@ const TICK: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Report {
     format: Format,
+    /// Whether a wait is rewritten as it goes on, or said once.
+    live: bool,
     pause_after: RefCell<Option<String>>,
     /// The wait that is shown on a terminal now, rewritten as it goes on.
     wait: Mutex<Option<Wait>>,
@@ -36,14 +40,30 @@ pub struct Report {
 struct Wait {
     step: String,
     what: String,
+    /// When it ends at the latest.
+    until: Option<Timestamp>,
     began: Instant,
-    left: String,
+}
+
+impl Wait {
+    /// What matters most comes first: the line is cut at the terminal's edge.
+    fn line(&self) -> String {
+        let (step, took) = (&self.step, human(self.began.elapsed()));
+        let until = self.until.map(|end| format!("until {}: ", clock(end))).unwrap_or_default();
+        format!("  {step:<9} {took:>9}  … {until}{}", self.what)
+    }
+}
+
+/// An end of a wait, for people.
+fn clock(end: Timestamp) -> impl Display {
+    end.strftime("%H:%M:%SZ")
 }
 
 impl Report {
     /// Writes to standard output in this format; stops the process after the named step, the first time.
     pub fn new(format: Format, pause_after: Option<String>) -> Self {
-        Self { format, pause_after: RefCell::new(pause_after), wait: Mutex::new(None) }
+        let live = format == Format::Text && terminal::is_one();
+        Self { format, live, pause_after: RefCell::new(pause_after), wait: Mutex::new(None) }
     }
 
     /// The format asked for.
@@ -53,21 +73,17 @@ impl Report {
 
     /// The first line: what is going to happen.
     pub fn begin(&self, text: &str, object: Value) {
+        self.over();
         match self.format {
             Format::Text => line(&text),
             Format::Json => line(&with(object, "event", json!("begin"))),
         }
     }
 
-    /// Says what is waited for, and until when, before the wait.
+    /// Says what is waited for, before the wait.
     pub fn waits(&self, step: &str, what: &dyn Display) {
         match self.format {
-            Format::Text if io::stdout().is_terminal() => {
-                let (began, left) = (Instant::now(), String::new());
-                *self.wait() =
-                    Some(Wait { step: step.into(), what: what.to_string(), began, left });
-                self.tick();
-            }
+            Format::Text if self.live => self.show(step, what.to_string(), None),
             Format::Text => line(&format!("  {step:<9}       …  {what}")),
             Format::Json => {
                 line(&json!({"event": "wait", "step": step, "detail": what.to_string()}));
@@ -79,8 +95,9 @@ impl Report {
     pub fn waits_for(&self, step: &str, what: &str, time: Duration) {
         let end = Timestamp::now() + SignedDuration::try_from(time).unwrap_or_default();
         match self.format {
+            Format::Text if self.live => self.show(step, what.to_owned(), Some(end)),
             Format::Text => {
-                let (length, until) = (human(time), end.strftime("%H:%M:%SZ"));
+                let (length, until) = (human(time), clock(end));
                 self.waits(step, &format!("{what}; {length} at most, until {until}"));
             }
             Format::Json => line(&json!({
@@ -90,10 +107,15 @@ impl Report {
         }
     }
 
+    fn show(&self, step: &str, what: String, until: Option<Timestamp>) {
+        *self.wait() = Some(Wait { step: step.into(), what, until, began: Instant::now() });
+        self.tick();
+    }
+
     /// What a drain still waits for.
     pub fn left(&self, step: &str, connections: u64, in_flight: u64) {
         if let Some(wait) = &mut *self.wait() {
-            wait.left = format!("; {connections} connections, {in_flight} requests left");
+            wait.what = format!("{connections} connections, {in_flight} requests left");
         }
         if self.format == Format::Json {
             line(&json!({
@@ -105,10 +127,8 @@ impl Report {
 
     /// Rewrites the line of the present wait with the time that it has taken. Only ever on a terminal.
     pub fn tick(&self) {
-        if let Some(Wait { step, what, began, left }) = &*self.wait() {
-            let (took, mut out) = (human(began.elapsed()), io::stdout().lock());
-            let _ = write!(out, "\r\x1b[K  {step:<9} {took:>9}  … {what}{left}")
-                .and_then(|()| out.flush());
+        if let Some(wait) = &*self.wait() {
+            let _ = terminal::rewrite(&wait.line());
         }
     }
 
@@ -128,7 +148,7 @@ impl Report {
     /// The wait is over: what comes now takes its line.
     fn over(&self) {
         if self.wait().take().is_some() {
-            let _ = write!(io::stdout().lock(), "\r\x1b[K");
+            let _ = terminal::erase();
         }
     }
 
@@ -171,6 +191,13 @@ impl Report {
             Format::Text => line(&text),
             Format::Json => line(&with(object, "event", json!("end"))),
         }
+    }
+}
+
+/// An error ends a wait too, and is not written behind it.
+impl Drop for Report {
+    fn drop(&mut self) {
+        self.over();
     }
 }
 

@@ -84,7 +84,10 @@ pub async fn abort(app: &App, report: &Report, typed: &str) -> Result<(), Error>
             told(app, &holder, Signal::INT)?;
             let what = format!("told pid {} to go back ({})", holder.pid, holder.command);
             report.waits("abort", &what);
-            await_end(app, typed).await?;
+            tokio::select! {
+                ended = await_end(app, typed) => ended?,
+                never = report.ticks() => match never {},
+            }
             Session::begin(app, report, typed).await?
         }
         session => session?,

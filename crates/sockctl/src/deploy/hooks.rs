@@ -122,7 +122,7 @@ impl Deploy<'_> {
         let task = task.ok_or_else(|| Fault::new("the manifest has no such hook any more"))?;
         let argv = hook.argv(app).map_or(String::new(), ToString::to_string);
         let limit = human(task.timeout);
-        self.session.report.waits(hook.name(), &format!("waiting for {argv}, at most {limit}"));
+        self.session.report.waits_for(hook.name(), &format!("{argv} runs"), task.timeout);
         let began = Instant::now();
         let mut interrupt = self.session.interrupt.clone();
         let result = tokio::select! {
