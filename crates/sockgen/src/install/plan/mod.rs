@@ -26,6 +26,7 @@ pub(crate) fn plan(
     live_sockets(app, units, now, &mut problems);
     program(app, now, &mut problems);
     let mut notes = Vec::new();
+    slots_gone(app, units, now, &mut problems, &mut notes);
     addresses(app, now, &mut problems, &mut notes);
     user(app, now, &mut problems, &mut notes);
     if !problems.is_empty() {
@@ -67,6 +68,7 @@ fn names(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Vec<Probl
     let is_slot = |to: &Path| {
         let file = to.file_name().unwrap_or_default();
         app.slots().iter().any(|slot| file == app.slot_unit(slot).as_ref())
+            || gone(units, now).any(|name| file == name)
     };
     match now.found.get(alias.as_ref()) {
         Some(Found::Link(to)) if !is_slot(to) => {
@@ -122,6 +124,9 @@ fn live_sockets(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Ve
         if !now.is_live(name) {
             continue;
         }
+        if gone(units, now).any(|slot| now.is_live(slot) && is_admin_of(name, slot)) {
+            continue;
+        }
         let before = listen_stream(name, old);
         let Some(unit) = units.iter().find(|unit| unit.name.as_ref() == name) else {
             if let Some(hint) = needed(app, name, old) {
@@ -141,12 +146,59 @@ fn live_sockets(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Ve
     }
 }
 
+/// The units of slots that an earlier manifest had and this one has not.
+fn gone<'a>(units: &[UnitFile], now: &'a Snapshot) -> impl Iterator<Item = &'a str> {
+    let stays = |name: &str| units.iter().any(|unit| unit.name.as_ref() == name);
+    now.ours
+        .keys()
+        .map(String::as_str)
+        .filter(move |name| name.ends_with(".service") && !stays(name))
+}
+
+fn is_admin_of(socket: &str, slot: &str) -> bool {
+    let of = socket.strip_suffix("-admin.socket");
+    of.is_some() && of == slot.strip_suffix(".service")
+}
+
+/// A slot that users meet, or that still answers what they have begun, keeps its unit.
+fn slots_gone(
+    app: &App,
+    units: &[UnitFile],
+    now: &Snapshot,
+    problems: &mut Vec<Problem>,
+    notes: &mut Vec<String>,
+) {
+    let name = app.name();
+    let (systemctl, sockctl) = (app.place().typed("systemctl"), app.place().typed("sockctl"));
+    for unit in gone(units, now) {
+        let slot = unit.strip_prefix(name.as_ref()).and_then(|rest| rest.strip_prefix('-'));
+        let slot = slot.and_then(|slot| slot.strip_suffix(".service")).unwrap_or(unit);
+        let is_live = matches!(
+            now.found.get(app.alias().as_ref()), Some(Found::Link(to)) if to.ends_with(unit)
+        );
+        if is_live {
+            problems.push(Problem::new(
+                format!("{slot} is the live slot, and is not in the manifest any more"),
+                format!("keep it in `slots`, move users to another one with `{sockctl} restart {name}`, and install again"),
+            ));
+        } else if now.is_live(unit) {
+            problems.push(Problem::new(
+                format!("slot {slot} runs, and is not in the manifest any more"),
+                format!("install again when it has drained, as `{sockctl} status {name}` shows; or cut it off: {systemctl} stop {unit}"),
+            ));
+        } else {
+            notes.push(format!("slot {slot} does not run, and its units go"));
+        }
+    }
+}
+
 /// Why an open socket of an earlier manifest cannot stay open until its last user has drained.
 fn needed(app: &App, name: &str, old: &str) -> Option<String> {
     let Some(removed) = Removed::of(name, old) else {
         let target = app.target();
         return Some(format!(
-            "keep the slot; or stop the whole application (systemctl stop {target}), install, and start it again"
+            "keep the slot; or stop the whole application ({} stop {target}), install, and start it again",
+            app.place().typed("systemctl")
         ));
     };
     let taken = app.listeners().iter().find(|listener| listener.address.overlaps(&removed.address));
@@ -174,8 +226,9 @@ fn consequences(app: &App, units: &[UnitFile], now: &Snapshot, notes: &mut Vec<S
     notes.extend(units.iter().filter(changed).map(|unit| {
         format!(
             "{} is open and stays as it is; what changed applies when it is next opened: after \
-             systemctl stop {} and start",
+             {} stop {} and start",
             unit.name,
+            app.place().typed("systemctl"),
             app.target()
         )
     }));
@@ -296,14 +349,6 @@ fn next(root: &Path, app: &App, now: &Snapshot, changes: &[Change]) -> Vec<Strin
         return next;
     };
     let state = states.get(target.as_ref()).cloned().unwrap_or_default();
-    if state.is_live() {
-        let sockets = app.listeners().iter().map(|listener| app.socket_unit(&listener.name));
-        let new: Vec<String> =
-            sockets.filter(|unit| !now.is_live(unit.as_ref())).map(|u| u.to_string()).collect();
-        if !new.is_empty() {
-            next.push(format!("{systemctl} start {}", new.join(" ")));
-        }
-    }
     if !state.is_live() || !state.enabled {
         next.push(format!("{systemctl} enable --now {target}"));
     }
@@ -311,9 +356,12 @@ fn next(root: &Path, app: &App, now: &Snapshot, changes: &[Change]) -> Vec<Strin
         let file = change.path.file_name().unwrap_or_default();
         app.slots().iter().any(|slot| file == app.slot_unit(slot).as_ref())
     });
+    let mut sockets = app.listeners().iter().map(|listener| app.socket_unit(&listener.name));
+    let unopened = sockets.any(|unit| !now.is_live(unit.as_ref()));
     if release && (!deployed || now.lacking.is_some()) {
         next.push(format!("{sockctl} deploy {name} PATH"));
-    } else if deployed && slots_changed && state.is_live() {
+    } else if deployed && (slots_changed || unopened) && state.is_live() {
+        // Opens the sockets of new listeners before it starts a slot with them.
         next.push(format!("{sockctl} restart {name}"));
     }
     next

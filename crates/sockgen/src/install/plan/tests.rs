@@ -97,7 +97,7 @@ fn an_open_socket_keeps_its_address_and_its_unit() {
 }
 
 #[test]
-fn a_new_listener_of_a_running_application_is_started_by_hand() {
+fn a_new_listener_of_a_running_application_is_opened_by_the_next_restart() {
     let mut now = installed(RELEASE);
     start(&mut now, "shop-http.socket");
     start(&mut now, "shop.target");
@@ -105,7 +105,40 @@ fn a_new_listener_of_a_running_application_is_started_by_hand() {
     now.found.insert("shop.service".into(), alias);
     let more = format!("{RELEASE}[listeners.two]\nlisten = \"127.0.0.1:8082\"\n");
     let plan = decide(&more, &now).unwrap();
-    assert_eq!(plan.next, ["systemctl start shop-two.socket", "sockctl restart shop"]);
+    assert_eq!(plan.next, ["sockctl restart shop"]);
+    // Also when the units were installed before, and nobody has restarted it yet.
+    let mut waiting = installed(&more);
+    waiting.states = now.states.clone();
+    waiting.found.insert("shop.service".into(), Found::Link(PathBuf::from("shop-blue.service")));
+    assert_eq!(decide(&more, &waiting).unwrap().next, ["sockctl restart shop"]);
+}
+
+#[test]
+fn a_slot_goes_when_it_does_not_run() {
+    let three = |gate: &str| {
+        format!("slots = [\"blue\", \"green\", \"amber\"]\n{RELEASE}").replacen('\n', gate, 1)
+    };
+    let ungated = "gate = false\nhealth.exec = [\"bin/healthy\"]\n";
+    for gate in ["\n", &format!("\n{ungated}")] {
+        let two = RELEASE.replacen('\n', gate, 1);
+        let mut now = installed(&three(gate));
+        start(&mut now, "shop.target");
+        let plan = decide(&two, &now).unwrap();
+        assert!(plan.notes.iter().any(|note| note.starts_with("slot amber does not run")));
+        assert!(
+            plan.changes.iter().any(|c| c.text.is_none() && c.path.ends_with("shop-amber.service"))
+        );
+        start(&mut now, "shop-amber.service");
+        start(&mut now, "shop-amber-admin.socket");
+        refused(&two, &now, "slot amber runs, and is not in the manifest any more");
+        let alias = Found::Link(PathBuf::from("/etc/systemd/system/shop-amber.service"));
+        now.found.insert("shop.service".into(), alias.clone());
+        refused(&two, &now, "amber is the live slot");
+        // Stopped, it is still the one that traffic starts.
+        let mut now = installed(&three(gate));
+        now.found.insert("shop.service".into(), alias);
+        refused(&two, &now, "amber is the live slot");
+    }
 }
 
 #[test]
