@@ -33,6 +33,23 @@ green = "/var/lib/sockact-shop/green.sock"
 /// net/http of Go's own library.
 pub const GO: Foreign = Foreign { name: "go", manifest: OWN_HEALTH, build: go };
 
+/// The same with a third slot.
+pub const GO_IN_THREE: Foreign = Foreign { name: "go", manifest: THREE, build: go };
+
+const THREE: &str = r#"
+gate = false
+slots = ["blue", "green", "amber"]
+[start]
+ready = "exec"
+[health]
+path = "/health"
+interval = "50ms"
+[health.at]
+blue = "/var/lib/sockact-shop/blue.sock"
+green = "/var/lib/sockact-shop/green.sock"
+amber = "/var/lib/sockact-shop/amber.sock"
+"#;
+
 /// Node's own http.
 pub const NODE: Foreign = Foreign { name: "node", manifest: OWN_HEALTH, build: node };
 

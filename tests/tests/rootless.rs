@@ -111,6 +111,58 @@ fn a_person_without_root_deploys_rolls_back_and_is_told_what_is_wrong() {
 }
 
 #[test]
+fn hooks_and_health_commands_run_as_the_person_in_the_slots_environment() {
+    let ann = Ann::logged_in();
+    let shop = &ann.0;
+    let manifest = format!(
+        "{MANIFEST}environment.COLOUR = \"teal\"\nhealth.exec = [\"bin/healthy\", \"--deep\"]\n\
+         [hooks]\nmigrate = [\"bin/migrate\", \"--up\"]\n\
+         pre_stop = [\"/bin/sh\", \"-c\", \"echo goodbye of $SOCKACT_SLOT\"]\ntimeout = \"2s\"\n"
+    );
+    shop.sandbox.install_file("/srv/shop/sockact.toml", manifest, 0o644);
+    ann.run(&["sockgen", "install", "--user", "/srv/shop/sockact.toml"]).ok();
+    ann.run(&["systemctl", "--user", "enable", "--now", "shop.target"]).ok();
+    let told = "echo \"$1 in $SOCKACT_SLOT as $(id -un), $COLOUR, in $(basename $PWD)\"";
+    let release = |version: &str, migrate: &str, healthy: &str| {
+        let home = shop.release(version, None);
+        for (name, script) in [("migrate", migrate), ("healthy", healthy)] {
+            let script = format!("#!/bin/sh\n{script}\n");
+            shop.sandbox.install_file(&format!("{home}/bin/{name}"), script, 0o755);
+        }
+        home
+    };
+    let log = |unit: &str| {
+        shop.sandbox.run(["journalctl", "--sync"]).ok();
+        let unit = format!("_SYSTEMD_USER_UNIT={unit}");
+        shop.sandbox.run(["journalctl", "--quiet", "--output=cat", &unit]).ok().stdout
+    };
+    ann.sockctl(&["deploy", "shop", &release("v1", "true", "true")]).ok();
+    ann.sockctl(&["deploy", "shop", &release("v2", told, told)]).ok();
+    assert_eq!((ann.live(), shop.get()), ("green".into(), "v2".into()));
+    let name = shop.sandbox.run(["readlink", "/home/ann/.local/state/sockact/shop/slots/green"]);
+    let name = name.ok().stdout.trim().rsplit('/').next().expect("a name").to_owned();
+    let migrated = log("shop--migrate.service");
+    assert_eq!(migrated, format!("--up in green as ann, teal, in {name}\n"));
+    let asked = log("shop--green-health.service");
+    assert!(asked.contains("--deep in green as ann, teal, in "), "{asked}");
+    assert_eq!(log("shop--pre-stop.service"), "goodbye of blue\n");
+
+    for (version, migrate, healthy, says) in [
+        ("v3", "echo no such column; exit 4", "true", "bin/migrate --up exited with status 4"),
+        ("v4", "sleep 60", "true", "bin/migrate --up did not end within 2.0 s"),
+        ("v5", "true", "echo out of order; exit 5", "bin/healthy --deep exited with status 5"),
+    ] {
+        let failed = ann.sockctl(&["deploy", "shop", &release(version, migrate, healthy)]).exits(3);
+        assert!(failed.stderr.contains(says), "{failed}");
+        assert_eq!(failed.stderr.contains("| no such column"), version == "v3", "{failed}");
+        assert_eq!(failed.stderr.contains("| out of order"), version == "v5", "{failed}");
+        assert_eq!((ann.live(), shop.get()), ("green".into(), "v2".into()));
+    }
+    let left = ["systemctl", "--user", "list-units", "--all", "--plain", "--no-legend", "shop--*"];
+    assert_eq!(ann.run(&left).ok().stdout, "", "units are left over");
+}
+
+#[test]
 fn what_only_root_can_do_is_refused_with_a_hint() {
     let ann = Ann::logged_in();
     for (line, says) in [

@@ -5,7 +5,9 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use e2e::shop::Shop;
+use e2e::foreign::GO_IN_THREE;
+use e2e::load::{Generator, Load};
+use e2e::shop::{Shop, URL};
 
 /// How long an old release may drain here.
 const DRAIN: Duration = Duration::from_secs(6);
@@ -81,6 +83,60 @@ fn a_drain_delays_no_deploy_and_ends_with_a_close_frame() {
     assert_eq!(shop.one_live_slot(), "amber");
     shop.sockctl(["rollback", "shop"]).ok();
     assert_eq!(shop.get(), "v2");
+}
+
+#[test]
+fn the_hook_before_a_drain_runs_for_each_slot_that_goes() {
+    let shop = Shop::machine();
+    let hook =
+        r#"["/bin/sh", "-c", "echo goodbye of $SOCKACT_SLOT; test ! -e $STATE_DIRECTORY/no"]"#;
+    shop.install(&format!("{THREE}\n[hooks]\npre_stop = {hook}\n"));
+    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    shop.deploy(&shop.release("v1", None)).ok();
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    let mut socket = WebSocket::open(&shop);
+    let plan = shop.sockctl(["plan", "shop", &shop.release("v2", None)]).ok().stdout;
+    let at =
+        |step: &str| plan.find(&format!("{step} ")).unwrap_or_else(|| panic!("{step}: {plan}"));
+    assert!(at("watch") < at("pre-stop") && at("pre-stop") < at("retire"), "{plan}");
+
+    shop.deploy("/srv/releases/v2").ok();
+    assert_eq!(shop.slot("blue")["role"], "draining");
+    socket.echoes();
+    shop.deploy(&shop.release("v3", None)).ok();
+
+    // A failing one leads back, while the first slot still drains.
+    shop.sandbox.run(["touch", "/var/lib/private/sockact-shop/no"]).ok();
+    let failed = shop.deploy(&shop.release("v4", None)).exits(3);
+    assert!(
+        failed.stderr.contains("/bin/sh -c") && failed.stderr.contains("exited with status 1"),
+        "{failed}"
+    );
+    assert!(failed.stderr.contains("| goodbye of amber"), "{failed}");
+    assert_eq!((shop.status()["live"].as_str(), shop.get()), (Some("amber"), "v3".into()));
+    shop.sandbox.run(["rm", "/var/lib/private/sockact-shop/no"]).ok();
+    shop.sockctl(["rollback", "shop"]).ok();
+    assert_eq!(shop.get(), "v2");
+    let journal = shop.sandbox.journal("shop--pre-stop.service");
+    let goodbyes: Vec<_> =
+        journal.lines().filter_map(|line| line.strip_prefix("goodbye of ")).collect();
+    assert_eq!(goodbyes, ["blue", "green", "amber", "amber"], "{journal}");
+    load.finish().assert_clean();
+}
+
+#[test]
+fn three_slots_of_a_server_that_is_asked_at_its_own_addresses() {
+    let shop = GO_IN_THREE.enabled();
+    for (version, slot) in [("v1", "blue"), ("v2", "green"), ("v3", "amber"), ("v4", "blue")] {
+        shop.deploy(&GO_IN_THREE.release(&shop, version, None)).ok();
+        assert_eq!((shop.status()["live"].as_str(), shop.get()), (Some(slot), version.into()));
+    }
+    // The address of each slot is its own: the sick one answers for itself alone.
+    let sick = GO_IN_THREE.release(&shop, "v5", Some("out of order"));
+    let failed = shop.deploy(&sick).exits(3);
+    assert!(failed.stderr.contains("out of order"), "{failed}");
+    shop.sockctl(["rollback", "shop"]).ok();
+    assert_eq!(shop.get(), "v3");
 }
 
 #[test]
