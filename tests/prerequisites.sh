@@ -22,9 +22,9 @@ unshare util-linux
 faketime faketime
 wrk wrk
 '
+prerequisites_root=$(CDPATH='' cd -- "$(dirname -- "${PREREQUISITES:-$0}")/.." && pwd)
 # The oldest Rust that builds the workspace is written once, in its Cargo.toml.
-prerequisites_manifest=$(CDPATH='' cd -- "$(dirname -- "${PREREQUISITES:-$0}")" && pwd)/../Cargo.toml
-rust_needed=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$prerequisites_manifest")
+rust_needed=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$prerequisites_root/Cargo.toml")
 systemd_needed=252
 rust_install='curl --proto =https --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal'
 
@@ -65,6 +65,20 @@ if [ -n "${missing_venv:-}" ]; then
     is_debian_root || give_up "missing: $missing_venv" "sudo apt-get install -y $missing_venv"
     { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$missing_venv"; } >&2 ||
         give_up "apt-get could not install: $missing_venv"
+fi
+
+# Unpacked and not installed, because the package would start a service on this machine.
+node_exporter=prometheus-node-exporter
+node_exporter_root=$prerequisites_root/target/tools/$node_exporter
+if ! command -v "$node_exporter" >/dev/null && ! [ -x "$node_exporter_root/usr/bin/$node_exporter" ]; then
+    command -v apt-get >/dev/null || give_up "missing: $node_exporter, of the Prometheus project"
+    echo "unpacking: $node_exporter" >&2
+    mkdir -p "$node_exporter_root"
+    (
+        cd "$node_exporter_root" &&
+            { apt-get download "$node_exporter" || { is_debian_root && apt-get update && apt-get download "$node_exporter"; }; } &&
+            dpkg-deb --extract "$node_exporter"_*.deb . && rm "$node_exporter"_*.deb
+    ) >&2 || give_up "apt-get could not download $node_exporter"
 fi
 
 rust_found=$(cargo --version 2>/dev/null | cut -d ' ' -f 2)

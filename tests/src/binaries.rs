@@ -80,6 +80,21 @@ pub fn systemfd() -> &'static Path {
     BUILT.get_or_init(|| tool("systemfd", "0.4.6"))
 }
 
+/// Prometheus' node_exporter, which reads the files that `[metrics] textfile` asks for.
+///
+/// # Panics
+/// When it is neither installed nor where `tests/prerequisites.sh` puts it.
+#[must_use]
+pub fn node_exporter() -> PathBuf {
+    const NAME: &str = "prometheus-node-exporter";
+    let unpacked = workspace().join("target/tools").join(NAME).join("usr/bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(unpacked).chain(std::env::split_paths(&path));
+    let mut programs = folders.map(|folder| folder.join(NAME));
+    let found = programs.find(|program| program.is_file());
+    found.unwrap_or_else(|| panic!("no {NAME}; tests/all unpacks it"))
+}
+
 fn tool(name: &str, version: &str) -> PathBuf {
     let root = workspace().join("target/tools");
     let program = root.join("bin").join(name);

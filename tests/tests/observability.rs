@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use e2e::binaries;
 use e2e::shop::{Shop, manifest};
 use prometheus_parse::{Scrape, Value as Metric};
 use serde_json::Value;
@@ -68,6 +69,47 @@ fn the_journal_has_the_steps_that_were_printed(shop: &Shop, release: &str, print
     assert_eq!(begun, printed);
 }
 
+/// Where node_exporter answers inside the sandbox.
+const EXPORTER: &str = "127.0.0.1:9100";
+
+/// What node_exporter shows of the textfiles.
+fn exported(shop: &Shop) -> Scrape {
+    let url = format!("http://{EXPORTER}/metrics");
+    let curl = ["curl", "--silent", "--show-error", "--fail", "--max-time", "30", &url];
+    let text = shop.sandbox.run(curl).ok().stdout;
+    Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).expect("a scrape")
+}
+
+/// The textfile collector, as a user of its own, reads the file without a complaint and shows every sample of it.
+fn node_exporter_takes(shop: &Shop, ours: &Scrape) {
+    shop.sandbox.install_program(&binaries::node_exporter());
+    let (stream, program) =
+        (format!("ListenStream={EXPORTER}"), "/usr/local/bin/prometheus-node-exporter");
+    // Activated, so that nobody has to ask until it listens.
+    let run = ["systemd-run", "--unit=node-exporter", "--socket-property", &stream];
+    let exporter = ["--property=DynamicUser=yes", program, "--web.systemd-socket"];
+    let textfile = ["--collector.disable-defaults", "--collector.textfile"];
+    let folder = ["--collector.textfile.directory=/var/lib/node-exporter"];
+    shop.sandbox.run([&run[..], &exporter, &textfile, &folder].concat()).ok();
+
+    let complaint = |scrape: &Scrape| -> Metric {
+        let found = scrape.samples.iter().find(|s| s.metric == "node_textfile_scrape_error");
+        found.expect("the collector is there").value.clone()
+    };
+    let theirs = exported(shop);
+    assert_eq!(complaint(&theirs), Metric::Gauge(0.0), "{}", shop.sandbox.journal("node-exporter"));
+    for sample in &ours.samples {
+        let same = theirs.samples.iter().any(|other| {
+            (&other.metric, &other.labels, &other.value)
+                == (&sample.metric, &sample.labels, &sample.value)
+        });
+        assert!(same, "{sample:?} is not shown: {:#?}", theirs.samples);
+    }
+    // It does complain of what it cannot read.
+    shop.sandbox.install_file("/var/lib/node-exporter/bad.prom", "a{app=\"x} 1\n", 0o644);
+    assert_eq!(complaint(&exported(shop)), Metric::Gauge(1.0));
+}
+
 #[test]
 fn a_deploy_tells_the_journal_and_node_exporter() {
     let shop = Shop::machine();
@@ -121,6 +163,8 @@ fn a_deploy_tells_the_journal_and_node_exporter() {
     is(&scrape, "sockact_slot_in_flight", &[("slot", "green")], 0.0);
     is(&scrape, "sockact_slot_up", &[("slot", "blue")], 0.0);
     is(&scrape, "sockact_listener_held", &[("listener", "http")], 1.0);
+
+    node_exporter_takes(&shop, &scrape);
 
     // A folder that is gone takes no deploy with it.
     shop.sandbox.run(["rm", "-r", "/var/lib/node-exporter"]).ok();
