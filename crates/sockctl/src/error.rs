@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
+use sockgen::Scope;
+
 use crate::files::FileError;
 use crate::lock::LockError;
 use crate::release::StageError;
 use crate::sockets::SocketError;
 use crate::systemd::SystemdError;
+use crate::words;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -114,20 +117,20 @@ impl Error {
         ExitCode::from(self.status())
     }
 
-    /// What a person can do about it.
-    pub fn hint(&self) -> Option<String> {
+    /// What a person can do about it, as it is for the machine's systemd: [`words::typed`] makes the commands those of another.
+    pub fn hint(&self, scope: Scope) -> Option<String> {
         match self {
             Self::Name(error) => Some(error.hint().into()),
             Self::Place(error) => Some(error.hint().into()),
             Self::Manifest(error) => error.hint(),
-            Self::Stage(error) => error.hint(),
-            Self::Systemd(error) => error.hint().map(Into::into),
-            Self::File(error) | Self::Lock(LockError::File(error)) => error.hint().map(Into::into),
+            Self::Stage(error) => error.hint(scope),
+            Self::Systemd(error) => error.hint(scope).map(Into::into),
+            Self::File(error) | Self::Lock(LockError::File(error)) => error.hint(scope).map(Into::into),
             Self::Lock(LockError::Held { .. }) => {
                 Some("the lock goes when that process ends; then run this again. `sockctl abort` makes a deploy go back".into())
             }
             Self::Refused { hint, .. } => Some(hint.clone()),
-            Self::Sockets(SocketError::Proc { .. }) => Some("run it as root: `sudo sockctl …`".into()),
+            Self::Sockets(SocketError::Proc { .. }) => Some(words::permission(scope).into()),
             Self::Sockets(_) => Some(
                 "`systemctl status` of the socket says what happened to it; while a slot still holds the old socket, do not stop that slot"
                     .into(),

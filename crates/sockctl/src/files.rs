@@ -5,6 +5,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use sockgen::Scope;
+
+use crate::words;
+
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} {}: {source}", path.display())]
@@ -19,9 +23,9 @@ pub struct FileError {
 
 impl FileError {
     /// What a person can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self, scope: Scope) -> Option<&'static str> {
         match self.source.kind() {
-            io::ErrorKind::PermissionDenied => Some("run it as root: `sudo sockctl …`"),
+            io::ErrorKind::PermissionDenied => Some(words::permission(scope)),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Some("the disk is full: free some space, then run it again")
             }

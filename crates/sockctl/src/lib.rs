@@ -37,4 +37,5 @@ pub mod ungated;
 pub mod watch;
 pub mod why;
 pub mod wish;
+pub mod words;
 pub mod world;

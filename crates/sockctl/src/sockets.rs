@@ -28,8 +28,10 @@ pub enum SocketError {
         source: io::Error,
     },
     /// Nobody listens there, or not PID 1.
-    #[error("listener {listener}: PID 1 holds no socket that listens on {address}")]
+    #[error("listener {listener}: {manager} holds no socket that listens on {address}")]
     Lost {
+        /// Who should, for people.
+        manager: &'static str,
         /// The listener.
         listener: ListenerName,
         /// Its address.
@@ -72,6 +74,7 @@ impl Held {
         for listener in app.listeners().iter().filter(|listener| wanted(listener)) {
             let inode = listening(&listener.address)?.into_iter().find(|i| ours.contains_key(i));
             let inode = inode.ok_or_else(|| SocketError::Lost {
+                manager: app.place().manager(),
                 listener: listener.name.clone(),
                 address: listener.address.to_string(),
             })?;

@@ -82,10 +82,11 @@ fn text(
     for (slot, times) in world.slots.iter().zip(times) {
         let _ = writeln!(text, "  {}", slot_line(slot, times, world));
     }
+    let manager = app.place().manager();
     for listener in app.listeners() {
         let (name, address) = (&listener.name, &listener.address);
         let state = match seen {
-            Ok(seen) => held(seen.get(name).copied().unwrap_or_default()),
+            Ok(seen) => held(seen.get(name).copied().unwrap_or_default(), manager),
             Err(error) => error.to_string(),
         };
         let _ = writeln!(text, "  listener {name:<8} {address}  {state}");
@@ -96,9 +97,10 @@ fn text(
     if let Some(wish) = unfinished {
         let _ = writeln!(
             text,
-            "  {} into {} is not finished; unless one is running: `sockctl {} {}`",
+            "  {} into {} is not finished; unless one is running: `{} {} {}`",
             wish.command.name(),
             wish.into,
+            app.place().typed("sockctl"),
             if wish.canary.is_some_and(|canary| canary.stay) { "promote|abort" } else { "resume" },
             app.name()
         );
@@ -177,10 +179,12 @@ fn slot_json(slot: &Slot, times: &Times, world: &World) -> Value {
     })
 }
 
-fn held(seen: Seen) -> String {
+fn held(seen: Seen, manager: &str) -> String {
     match seen {
-        Seen { held: Some(inode), .. } => format!("held by PID 1, inode {inode}"),
-        Seen { listening: true, .. } => "not held by PID 1: somebody else listens there".into(),
+        Seen { held: Some(inode), .. } => format!("held by {manager}, inode {inode}"),
+        Seen { listening: true, .. } => {
+            format!("not held by {manager}: somebody else listens there")
+        }
         _ => "not open".into(),
     }
 }

@@ -66,8 +66,9 @@ impl Session<'_> {
             began.elapsed(),
             "every slot has stopped, the sockets are closed",
         );
-        let back = if disable { "systemctl enable --now" } else { "systemctl start" };
-        let text = format!("{name}: stopped; `{back} {target}` brings it back");
+        let systemctl = app.place().typed("systemctl");
+        let verb = if disable { "enable --now" } else { "start" };
+        let text = format!("{name}: stopped; `{systemctl} {verb} {target}` brings it back");
         self.report
             .end(&text, json!({"app": name.as_ref(), "outcome": "stopped", "disabled": disable}));
         Ok(())

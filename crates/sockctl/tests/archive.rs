@@ -50,7 +50,7 @@ impl Home {
                 Ok(staged) => panic!("staged as {}", staged.id),
                 Err(error) => {
                     assert!(error.to_string().contains(says), "{error} does not say {says}");
-                    assert!(error.hint().is_some(), "no hint: {error}");
+                    assert!(error.hint(sockgen::Scope::System).is_some(), "no hint: {error}");
                 }
             }
             assert!(!self.path("releases").exists(), "something is left");

@@ -99,7 +99,7 @@ impl ManifestError {
                 ))
             }
             Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Some("try again with sudo".into())
+                Some("run it as a user who may read it".into())
             }
             Self::Read { .. } => None,
             Self::InFile { source, .. } => source.hint(),

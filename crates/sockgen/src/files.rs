@@ -34,7 +34,7 @@ impl FileError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self.source.kind() {
-            io::ErrorKind::PermissionDenied => Some("try again with sudo"),
+            io::ErrorKind::PermissionDenied => Some("run it as a user who may write there"),
             io::ErrorKind::NotFound => Some("make the directory first"),
             io::ErrorKind::ReadOnlyFilesystem => Some("the file system is mounted read-only"),
             _ => None,

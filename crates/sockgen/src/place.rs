@@ -130,6 +130,15 @@ impl Place {
         }
     }
 
+    /// Who holds the sockets, for people.
+    #[must_use]
+    pub fn manager(&self) -> &'static str {
+        match self.scope {
+            Scope::System => "PID 1",
+            Scope::User => "your own systemd",
+        }
+    }
+
     /// A program as a person types it: `systemctl`, or `systemctl --user`.
     #[must_use]
     pub fn typed(&self, program: &str) -> String {

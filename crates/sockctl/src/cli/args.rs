@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sockgen::{App, Share, duration};
+use sockgen::{App, Scope, Share, duration};
 
 use crate::canary::Canary;
 use crate::error::Error;
@@ -37,6 +37,13 @@ pub struct Cli {
     /// Stop this process (SIGSTOP) after the named step, to rehearse a crash
     #[arg(long, global = true, hide = true, value_name = "STEP", value_parser = step_name)]
     pub(super) pause_after: Option<String>,
+}
+
+impl Cli {
+    /// Whose systemd is meant.
+    pub fn scope(&self) -> Scope {
+        if self.user { Scope::User } else { Scope::System }
+    }
 }
 
 const AFTER: &str = "\

@@ -199,13 +199,14 @@ impl<'a> Deploy<'a> {
     /// The wish stays written down: `promote` and `abort` go on from it.
     fn stays(&self, share: Share) {
         let (app, into) = (self.session.app.name(), &self.desired.into);
+        let sockctl = self.session.app.place().typed("sockctl");
         let object = json!({
             "app": app.as_ref(), "outcome": "canary", "release": self.desired.release,
             "slot": into.as_ref(), "share": share, "took_ms": self.session.account.total().as_millis() as u64,
         });
         let text = format!(
             "{app}: {} stays a canary in {into} with {share} of the connections; nobody watches it now\n\
-             `sockctl promote {app}` goes on, `sockctl abort {app}` withdraws it",
+             `{sockctl} promote {app}` goes on, `{sockctl} abort {app}` withdraws it",
             described(&self.desired)
         );
         self.session.report.end(&text, object);

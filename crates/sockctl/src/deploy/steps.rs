@@ -128,8 +128,9 @@ impl Deploy<'_> {
         }
         let names: Vec<_> = held.iter().map(|(name, _)| name.to_string()).collect();
         Ok(format!(
-            "{} -> {unit}; PID 1 still holds {}",
+            "{} -> {unit}; {} still holds {}",
             self.session.app.alias(),
+            self.session.app.place().manager(),
             names.join(", ")
         ))
     }

@@ -3,6 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sockgen::Scope;
+
+use crate::words;
+
 /// What is being done to an archive when reading it fails.
 pub(super) const UNPACK: &str = "unpack";
 
@@ -96,14 +100,14 @@ pub enum StageError {
 
 impl StageError {
     /// What a person can do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self, scope: Scope) -> Option<String> {
         match self {
             Self::Id { .. } => Some("`sockctl status` shows the releases of the slots".into()),
             Self::Io { source, path, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some(format!("look with `ls -l {}`", path.parent().unwrap_or(path).display()))
             }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Some("run it as root: `sudo sockctl deploy …`".into())
+                Some(words::permission(scope).into())
             }
             Self::Io { source, .. }
                 if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>

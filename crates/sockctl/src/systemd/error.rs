@@ -2,14 +2,22 @@
 
 use std::time::Duration;
 
+use sockgen::Scope;
 use zbus::DBusError;
+
+use crate::words;
 
 /// Why systemd did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemdError {
     /// There is no bus.
-    #[error("cannot reach systemd: no answer on the system D-Bus: {0}")]
-    Bus(#[source] zbus::Error),
+    #[error("cannot reach systemd: no answer on {bus}: {source}")]
+    Bus {
+        /// Which one.
+        bus: &'static str,
+        /// What it answered.
+        source: zbus::Error,
+    },
     /// A call was refused.
     #[error("systemd refused {call}{}: {source}", of(unit))]
     Call {
@@ -54,15 +62,21 @@ pub enum SystemdError {
 
 impl SystemdError {
     /// What a person can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self, scope: Scope) -> Option<&'static str> {
         match self {
-            Self::Bus(_) => Some(
+            Self::Bus { .. } if scope == Scope::User => Some(
+                "log in as the user (machinectl shell USER@, ssh), so that `systemctl status` has an answer",
+            ),
+            Self::Bus { .. } => Some(
                 "sockctl needs a machine booted with systemd and a running dbus: `systemctl status dbus.socket`; as a plain user, use sudo",
+            ),
+            Self::Deaf { .. } if scope == Scope::User => Some(
+                "it may be stopped, or kept busy by a service that sends it notifications without a pause: `top -u $USER`",
             ),
             Self::Deaf { .. } => Some(
                 "it may be stopped, or kept busy by a service that sends it notifications without a pause: `top -p 1`",
             ),
-            Self::Call { source, .. } if denied(source) => Some("run it as root: `sudo sockctl …`"),
+            Self::Call { source, .. } if denied(source) => Some(words::permission(scope)),
             _ => None,
         }
     }

@@ -49,12 +49,17 @@ impl Systemd {
             Scope::System => Connection::system().await,
             Scope::User => Connection::session().await,
         };
-        let bus = bus.map_err(SystemdError::Bus)?;
+        let name = match place.scope() {
+            Scope::System => "the system D-Bus",
+            Scope::User => "your own D-Bus",
+        };
+        let failed = |source| SystemdError::Bus { bus: name, source };
+        let bus = bus.map_err(failed)?;
         let manager = ManagerProxy::builder(&bus)
             .cache_properties(zbus::proxy::CacheProperties::No)
             .build()
             .await
-            .map_err(SystemdError::Bus)?;
+            .map_err(failed)?;
         let pid = match place.scope() {
             Scope::System => 1,
             // A user's bus is started by the first question, and systemd takes its name on it a moment later.

@@ -19,7 +19,7 @@ use crate::error::ManifestError;
 use crate::files::{self, Change, FileError};
 use crate::model::App;
 use crate::names::{MANIFEST_FILE, UnitName};
-use crate::place::{Place, below};
+use crate::place::{Place, Scope, below};
 use crate::render;
 pub use removed::{Removed, removed};
 use snapshot::Snapshot;
@@ -132,6 +132,8 @@ pub enum InstallError {
     NoAccess {
         /// The folder.
         path: PathBuf,
+        /// Whose units they are.
+        scope: Scope,
         /// What the kernel said.
         source: io::Error,
     },
@@ -155,8 +157,15 @@ impl InstallError {
             Self::Systemctl { said, .. } if said.contains("connect to bus") => {
                 Some("systemd cannot be reached over D-Bus; is this a container?".into())
             }
-            Self::NoAccess { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Some("try again with sudo".into())
+            Self::NoAccess { path, scope, source }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Some(match scope {
+                    Scope::System => {
+                        "try again with sudo, or with --user for your own systemd".into()
+                    }
+                    Scope::User => format!("it has to be yours: ls -ld {}", path.display()),
+                })
             }
             Self::NoAccess { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
                 Some("the file system is mounted read-only".into())
@@ -183,7 +192,7 @@ pub fn install(request: &Request) -> Result<Outcome, InstallError> {
     let folders =
         [request.place.units(), request.place.manifests()].map(|folder| below(root, folder));
     if !request.dry_run {
-        folders.iter().try_for_each(|folder| writable(folder))?;
+        folders.iter().try_for_each(|folder| writable(folder, request.place.scope()))?;
     }
     let units = render(&app);
     let now = Snapshot::take(request, &app, &units)?;
@@ -207,10 +216,12 @@ pub fn install(request: &Request) -> Result<Outcome, InstallError> {
 }
 
 /// Whether files can be made in a folder, or the folder itself can.
-fn writable(folder: &Path) -> Result<(), InstallError> {
+fn writable(folder: &Path, scope: Scope) -> Result<(), InstallError> {
     let there = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-    access(there, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|error| InstallError::NoAccess { path: folder.to_owned(), source: error.into() })
+    access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        let path = folder.to_owned();
+        InstallError::NoAccess { path, scope, source: error.into() }
+    })
 }
 
 fn execute(request: &Request, plan: &Plan, folders: &[PathBuf]) -> Result<(), InstallError> {

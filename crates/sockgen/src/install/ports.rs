@@ -48,7 +48,7 @@ impl Holder {
             (_, Some(unit)) => format!("stop it with `systemctl stop {unit}`, or {other}"),
             (Some(1), None) => format!("`systemctl list-sockets` shows its units; {other}"),
             (Some(pid), None) => format!("stop process {pid}, or {other}"),
-            (None, None) => format!("run with sudo to see which, or {other}"),
+            (None, None) => format!("only root is told whose it is; or {other}"),
         }
     }
 }
