@@ -44,7 +44,7 @@ pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
         swap: swap(&raw.swap)?,
         keep: keep(raw.release.keep)?,
         max_size: raw.release.max_size.0,
-        max_files: raw.release.max_files,
+        max_files: max_files(raw.release.max_files)?,
         textfile: raw.metrics.textfile.map(textfile).transpose()?,
         name: raw.name,
         place: place.clone(),
@@ -203,6 +203,15 @@ fn textfile(given: String) -> Checked<PathBuf> {
     .with_hint(
         "the folder that node_exporter reads, such as \"/var/lib/prometheus/node-exporter\"",
     ))
+}
+
+/// Not even a release of a single file would be taken.
+fn max_files(given: u64) -> Checked<u64> {
+    if given > 0 {
+        return Ok(given);
+    }
+    Err(ManifestError::value("release.max_files", "with 0 every release would be refused")
+        .with_hint("leave it out for 250000"))
 }
 
 fn keep(given: u32) -> Checked<usize> {
