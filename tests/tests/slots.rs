@@ -87,11 +87,9 @@ fn a_drain_delays_no_deploy_and_ends_with_a_close_frame() {
 
 #[test]
 fn the_hook_before_a_drain_runs_for_each_slot_that_goes() {
-    let shop = Shop::machine();
     let hook =
         r#"["/bin/sh", "-c", "echo goodbye of $SOCKACT_SLOT; test ! -e $STATE_DIRECTORY/no"]"#;
-    shop.install(&format!("{THREE}\n[hooks]\npre_stop = {hook}\n"));
-    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
+    let shop = Shop::enabled_with(&format!("{THREE}\n[hooks]\npre_stop = {hook}\n"));
     shop.deploy(&shop.release("v1", None)).ok();
     let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
     let mut socket = WebSocket::open(&shop);
@@ -127,10 +125,35 @@ fn the_hook_before_a_drain_runs_for_each_slot_that_goes() {
 #[test]
 fn three_slots_of_a_server_that_is_asked_at_its_own_addresses() {
     let shop = GO_IN_THREE.enabled();
-    for (version, slot) in [("v1", "blue"), ("v2", "green"), ("v3", "amber"), ("v4", "blue")] {
+    let deploy = |version: &str| {
         shop.deploy(&GO_IN_THREE.release(&shop, version, None)).ok();
-        assert_eq!((shop.status()["live"].as_str(), shop.get()), (Some(slot), version.into()));
-    }
+        assert_eq!(shop.get(), version);
+    };
+    deploy("v1");
+    // Go's Shutdown gives a connection that has said nothing five seconds.
+    let held = shop.sandbox.connect("127.0.0.1:8080").expect("it listens");
+    deploy("v2");
+    assert_eq!(shop.slot("blue")["role"], "draining");
+    deploy("v3");
+    assert_eq!(shop.status()["live"], "amber");
+
+    // The manifest loses the slot that is live, and then one that does not run.
+    let manifest = shop.sandbox.run(["cat", "/etc/sockact/shop.toml"]).ok().stdout;
+    let manifest = manifest.replace(", \"amber\"]", "]").replace("amber = ", "# amber = ");
+    let name = "/srv/shop/two.toml";
+    shop.sandbox.install_file(name, manifest, 0o644);
+    let refused = shop.sandbox.run(["sockgen", "install", name]).exits(1);
+    assert!(refused.stderr.contains("amber is the live slot"), "{refused}");
+    assert!(refused.stderr.contains("`sockctl restart shop`"), "{refused}");
+    shop.sandbox.run(["test", "-e", "/etc/systemd/system/shop-amber.service"]).ok();
+    drop(held);
+    deploy("v4");
+    let gone = "while systemctl is-active --quiet shop-amber.service; do sleep 0.05; done";
+    shop.sandbox.run(["timeout", "30", "sh", "-c", gone]).ok();
+    let installed = shop.sandbox.run(["sockgen", "install", name]).ok();
+    assert!(installed.stdout.contains("note: slot amber does not run"), "{installed}");
+    shop.sandbox.run(["test", "-e", "/etc/systemd/system/shop-amber.service"]).exits(1);
+
     // The address of each slot is its own: the sick one answers for itself alone.
     let sick = GO_IN_THREE.release(&shop, "v5", Some("out of order"));
     let failed = shop.deploy(&sick).exits(3);

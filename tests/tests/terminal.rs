@@ -10,11 +10,9 @@ const NARROW: (u16, u16) = (60, 40);
 
 /// Long enough to be rewritten a few times.
 fn deployed() -> Shop {
-    let shop = Shop::machine();
-    shop.install_more("", "");
+    let shop = Shop::enabled();
     let manifest = shop.sandbox.run(["cat", "/srv/shop/sockact.toml"]).ok().stdout;
     shop.install(&manifest.replace("stable = \"300ms\"", "stable = \"1500ms\""));
-    shop.sandbox.run(["systemctl", "enable", "--now", "shop.target"]).ok();
     shop.deploy(&shop.release("v1", None)).ok();
     shop
 }
