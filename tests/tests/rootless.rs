@@ -36,7 +36,9 @@ impl Ann {
     fn logged_in() -> Self {
         let shop = Shop::machine();
         let sandbox = &shop.sandbox;
-        sandbox.run(["useradd", "--uid=59999", "--create-home", "ann"]).ok();
+        // The group may read a journal that is in memory alone. One on disk is split by users: there she needs no group.
+        let groups = "--groups=systemd-journal";
+        sandbox.run(["useradd", "--uid=59999", "--create-home", groups, "ann"]).ok();
         sandbox.install_file("/etc/systemd/user/dbus.socket", BUS_SOCKET, 0o644);
         sandbox.install_file("/etc/systemd/user/dbus.service", BUS, 0o644);
         sandbox.run(["systemctl", "--global", "enable", "dbus.socket"]).ok();
@@ -51,7 +53,7 @@ impl Ann {
 
     /// Runs it as Ann.
     fn run(&self, argv: &[&str]) -> Output {
-        let ann = ["setpriv", "--reuid=ann", "--regid=ann", "--clear-groups", "env"];
+        let ann = ["setpriv", "--reuid=ann", "--regid=ann", "--init-groups", "env"];
         let vars = [
             "HOME=/home/ann",
             "XDG_RUNTIME_DIR=/run/user/59999",
@@ -114,11 +116,10 @@ fn a_person_without_root_deploys_rolls_back_and_is_told_what_is_wrong() {
 fn hooks_and_health_commands_run_as_the_person_in_the_slots_environment() {
     let ann = Ann::logged_in();
     let shop = &ann.0;
-    let manifest = format!(
-        "{MANIFEST}environment.COLOUR = \"teal\"\nhealth.exec = [\"bin/healthy\", \"--deep\"]\n\
+    let commands = "environment.COLOUR = \"teal\"\nhealth.exec = [\"bin/healthy\", \"--deep\"]\n\
          [hooks]\nmigrate = [\"bin/migrate\", \"--up\"]\n\
-         pre_stop = [\"/bin/sh\", \"-c\", \"echo goodbye of $SOCKACT_SLOT\"]\ntimeout = \"2s\"\n"
-    );
+         pre_stop = [\"/bin/sh\", \"-c\", \"echo goodbye of $SOCKACT_SLOT\"]\ntimeout = \"2s\"\n";
+    let manifest = manifest(&format!("{REST}{commands}"));
     shop.sandbox.install_file("/srv/shop/sockact.toml", manifest, 0o644);
     ann.run(&["sockgen", "install", "--user", "/srv/shop/sockact.toml"]).ok();
     ann.run(&["systemctl", "--user", "enable", "--now", "shop.target"]).ok();
@@ -133,33 +134,81 @@ fn hooks_and_health_commands_run_as_the_person_in_the_slots_environment() {
     };
     let log = |unit: &str| {
         shop.sandbox.run(["journalctl", "--sync"]).ok();
-        let unit = format!("_SYSTEMD_USER_UNIT={unit}");
-        shop.sandbox.run(["journalctl", "--quiet", "--output=cat", &unit]).ok().stdout
+        let (unit, name) =
+            (format!("_SYSTEMD_USER_UNIT={unit}.service"), format!("SYSLOG_IDENTIFIER={unit}"));
+        shop.sandbox.run(["journalctl", "--quiet", "--output=cat", &unit, "+", &name]).ok().stdout
     };
     ann.sockctl(&["deploy", "shop", &release("v1", "true", "true")]).ok();
     ann.sockctl(&["deploy", "shop", &release("v2", told, told)]).ok();
     assert_eq!((ann.live(), shop.get()), ("green".into(), "v2".into()));
     let name = shop.sandbox.run(["readlink", "/home/ann/.local/state/sockact/shop/slots/green"]);
     let name = name.ok().stdout.trim().rsplit('/').next().expect("a name").to_owned();
-    let migrated = log("shop--migrate.service");
+    let migrated = log("shop--migrate");
     assert_eq!(migrated, format!("--up in green as ann, teal, in {name}\n"));
-    let asked = log("shop--green-health.service");
+    let asked = log("shop--green-health");
     assert!(asked.contains("--deep in green as ann, teal, in "), "{asked}");
-    assert_eq!(log("shop--pre-stop.service"), "goodbye of blue\n");
+    assert_eq!(log("shop--pre-stop"), "goodbye of blue\n");
 
-    for (version, migrate, healthy, says) in [
-        ("v3", "echo no such column; exit 4", "true", "bin/migrate --up exited with status 4"),
-        ("v4", "sleep 60", "true", "bin/migrate --up did not end within 2.0 s"),
-        ("v5", "true", "echo out of order; exit 5", "bin/healthy --deep exited with status 5"),
+    let (out, sick) = ("echo no such column; exit 4", "echo out of order; exit 5");
+    for (version, migrate, healthy, says, last) in [
+        ("v3", out, "true", "bin/migrate --up exited with status 4", "\n  | no such column"),
+        ("v4", "sleep 60", "true", "bin/migrate --up did not end within 2.0 s", ""),
+        ("v5", "true", sick, "bin/healthy exited with status 5", "\n  | out of order"),
     ] {
         let failed = ann.sockctl(&["deploy", "shop", &release(version, migrate, healthy)]).exits(3);
-        assert!(failed.stderr.contains(says), "{failed}");
-        assert_eq!(failed.stderr.contains("| no such column"), version == "v3", "{failed}");
-        assert_eq!(failed.stderr.contains("| out of order"), version == "v5", "{failed}");
+        assert!(failed.stderr.contains(says) && failed.stderr.contains(last), "{failed}");
         assert_eq!((ann.live(), shop.get()), ("green".into(), "v2".into()));
     }
     let left = ["systemctl", "--user", "list-units", "--all", "--plain", "--no-legend", "shop--*"];
     assert_eq!(ann.run(&left).ok().stdout, "", "units are left over");
+}
+
+#[test]
+fn errors_speak_of_her_own_systemd() {
+    let ann = Ann::logged_in();
+    let shop = &ann.0;
+    ann.run(&["sockgen", "install", "--user", "/srv/shop/sockact.toml"]).ok();
+    let said = |output: Output, says: &str| {
+        let text = format!("{}{}", output.stdout, output.stderr);
+        assert!(text.contains(says), "no {says:?}:\n{output}");
+        assert!(!text.contains("sudo") && !text.contains("PID 1"), "{output}");
+    };
+    let v1 = shop.release("v1", None);
+    let closed = ann.sockctl(&["deploy", "shop", &v1]).exits(4);
+    said(closed, "hint: run `systemctl --user enable --now shop.target`");
+    ann.run(&["systemctl", "--user", "enable", "--now", "shop.target"]).ok();
+    said(ann.sockctl(&["restart", "shop"]).exits(4), "`sockctl --user deploy shop PATH` first");
+    said(ann.sockctl(&["deploy", "shop", &v1]).ok(), "your own systemd still holds http");
+    said(ann.sockctl(&["status", "shop"]).ok(), "held by your own systemd, inode");
+
+    shop.sandbox.run(["chmod", "700", "/srv/releases/v1"]).ok();
+    said(ann.sockctl(&["deploy", "shop", &v1]).exits(1), "everything has to be yours");
+    shop.sandbox.run(["chmod", "755", "/srv/releases/v1"]).ok();
+    let canary = ["--canary", "10%", "--hold", "50ms", "--until", "canary"];
+    let v2 = shop.release("v2", None);
+    let stays = ann.sockctl(&[&["deploy", "shop", &v2], &canary[..]].concat()).ok();
+    said(stays, "`sockctl --user promote shop` goes on");
+    said(ann.sockctl(&["restart", "shop"]).exits(4), "`sockctl --user abort shop` first");
+    ann.sockctl(&["abort", "shop"]).ok();
+    said(
+        ann.sockctl(&["stop", "shop"]).ok(),
+        "`systemctl --user start shop.target` brings it back",
+    );
+    ann.run(&["systemctl", "--user", "start", "shop.target"]).ok();
+
+    // A socket that her systemd has lost, as a deleted file and a reload make it.
+    ann.run(&["rm", "/home/ann/.config/systemd/user/shop-http.socket"]).ok();
+    ann.run(&["systemctl", "--user", "daemon-reload"]).ok();
+    let lost = ann.sockctl(&["restart", "shop"]).exits(4);
+    said(lost.clone(), "listener http: your own systemd holds no socket");
+    said(lost, "hint: `systemctl --user status` of the socket");
+    shop.sandbox.run(["chown", "root:", "/run/user/59999/sockact/shop/lock"]).ok();
+    said(ann.sockctl(&["restart", "shop"]).exits(1), "`ls -ld` shows whose it is");
+    shop.sandbox.run(["systemctl", "stop", "ann.service"]).ok();
+    said(ann.sockctl(&["status", "shop"]).exits(1), "no answer on your own D-Bus");
+    shop.sandbox.run(["chown", "--recursive", "root:", "/home/ann/.config"]).ok();
+    let install = ann.run(&["sockgen", "install", "--user", "/srv/shop/sockact.toml"]).exits(1);
+    said(install, "hint: it has to be yours");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::files::FileError;
 use crate::journal::Journal;
 use crate::plan::Active;
 use crate::systemd::{Systemd, Transient};
-use crate::why::unit_field;
+use crate::why::{unit_field, written_by};
 
 /// Set in the transient unit: errors are written with the journal's level.
 pub const DETACHED: &str = "SOCKACT_DETACHED";
@@ -104,8 +104,11 @@ fn transient<'a>(app: &App, verb: &str, unit: &'a str) -> Result<Transient<'a>, 
 fn follow(app: &App, unit: &str) -> Result<Child, Error> {
     let mut journalctl = Command::new("journalctl");
     journalctl.args(["--follow", "--lines=all", "--since=now", "--output=json", "--quiet"]);
-    journalctl.arg(format!("{}={unit}", unit_field(app.place()))).arg("_TRANSPORT=stdout");
-    journalctl.arg("+").arg(format!("SOCKACT_FOLLOWED={unit}"));
+    for group in written_by(app.place(), &[unit]) {
+        // Not the entries about the deploy that it writes besides.
+        journalctl.args(group).args(["_TRANSPORT=stdout", "+"]);
+    }
+    journalctl.arg(format!("SOCKACT_FOLLOWED={unit}"));
     // Its own process group: a Ctrl-C is ours alone.
     journalctl.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).process_group(0);
     journalctl.spawn().map_err(|error| FileError::of("start", "journalctl".as_ref())(error).into())

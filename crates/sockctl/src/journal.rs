@@ -7,7 +7,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use sockgen::{App, SlotName};
+use sockgen::{App, Scope, SlotName};
 
 use crate::plan::Desired;
 
@@ -131,11 +131,15 @@ impl Journal {
     ) {
         let release = desired.release.as_ref().map(ToString::to_string).unwrap_or_default();
         let unit = app.slot_unit(&desired.into);
+        let about = match app.place().scope() {
+            Scope::System => ["UNIT", "OBJECT_SYSTEMD_UNIT"],
+            Scope::User => ["USER_UNIT", "OBJECT_SYSTEMD_USER_UNIT"],
+        };
         let mut fields = vec![
             ("SOCKACT_COMMAND", desired.command.name()),
             ("SOCKACT_SLOT", desired.into.as_ref()),
-            ("UNIT", unit.as_ref()),
-            ("OBJECT_SYSTEMD_UNIT", unit.as_ref()),
+            (about[0], unit.as_ref()),
+            (about[1], unit.as_ref()),
         ];
         if !release.is_empty() {
             fields.push(("SOCKACT_RELEASE", &release));

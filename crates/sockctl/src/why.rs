@@ -13,11 +13,10 @@ const LINES: &str = "12";
 /// The last lines that the units' processes wrote since then, oldest first. Empty when there is no journal to ask.
 pub async fn last_words(place: &Place, units: &[&str], since: Timestamp) -> Vec<String> {
     // Only what the processes of the units wrote, not what systemd says of them.
-    let field = unit_field(place);
-    let units: Vec<_> = units.iter().map(|unit| format!("{field}={unit}")).collect();
+    let written = written_by(place, units).join(&"+".to_owned());
     let args = ["--output=cat", "--lines", LINES].into_iter();
     let lines =
-        journal(since, &args.chain(units.iter().map(String::as_str)).collect::<Vec<_>>()).await;
+        journal(since, &args.chain(written.iter().map(String::as_str)).collect::<Vec<_>>()).await;
     lines
         .lines()
         .map(|line| line.chars().take(300).collect::<String>())
@@ -28,6 +27,27 @@ pub async fn last_words(place: &Place, units: &[&str], since: Timestamp) -> Vec<
 /// The field by which the journal knows what the processes of a unit wrote (systemd.journal-fields(7)).
 pub fn unit_field(place: &Place) -> &'static str {
     if place.is_user() { "_SYSTEMD_USER_UNIT" } else { "_SYSTEMD_UNIT" }
+}
+
+/// What the processes of the units write, as journalctl(1) matches it: entries of which all of one group is true.
+///
+/// journald looks the unit up in /proc when it reads a line. A command that has ended by then has none when it is a person's own
+/// systemd that ran it (seen on 252; for units of PID 1 it believes systemd), so that is known by its [`identifier`] as well.
+pub fn written_by(place: &Place, units: &[&str]) -> Vec<Vec<String>> {
+    let field = unit_field(place);
+    let by_unit = units.iter().map(|unit| format!("{field}={unit}"));
+    if !place.is_user() {
+        return vec![by_unit.collect()];
+    }
+    // Anybody may call itself so.
+    let hers = format!("_UID={}", rustix::process::getuid().as_raw());
+    let by_name = units.iter().map(|unit| format!("SYSLOG_IDENTIFIER={}", identifier(unit)));
+    vec![by_unit.chain([hers.clone()]).collect(), by_name.chain([hers]).collect()]
+}
+
+/// `SyslogIdentifier=` of a transient unit (systemd.exec(5)): its name.
+pub fn identifier(unit: &str) -> &str {
+    unit.strip_suffix(".service").unwrap_or(unit)
 }
 
 /// The longest wait for journald. A cause without its log is better than a person who waits for both.

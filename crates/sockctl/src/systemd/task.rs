@@ -8,6 +8,7 @@ use zbus::Variant;
 
 use super::transient::{micros, service};
 use super::{PATIENCE, Properties, Systemd, SystemdError};
+use crate::why::identifier;
 
 /// What a command shares with the slot that it stands beside (systemd.exec(5)): read from systemd, so that an administrator's drop-in
 /// for the slot holds for the command as well. Sockets and limits of time are the slot's own.
@@ -127,6 +128,7 @@ fn properties<'a>(task: &'a Task, slot: &'a Properties) -> Vec<(&'a str, Variant
         .collect();
     properties.extend(service(&task.description, "oneshot", &task.argv));
     properties.extend([
+        ("SyslogIdentifier", identifier(&task.unit).into()),
         ("RemainAfterExit", task.remains.into()),
         ("TimeoutStartUSec", micros(task.timeout).into()),
     ]);

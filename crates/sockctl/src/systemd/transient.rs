@@ -6,6 +6,7 @@ use zbus::Variant;
 
 use super::patience::patient;
 use super::{Systemd, SystemdError};
+use crate::why::identifier;
 
 /// A command that runs as a unit of its own.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ impl Systemd {
         properties.extend([
             ("WorkingDirectory", transient.directory.as_str().into()),
             ("Environment", transient.environment.clone().into()),
+            ("SyslogIdentifier", identifier(transient.unit).into()),
             ("StandardOutput", "journal".into()),
             ("StandardError", "journal".into()),
             ("CollectMode", "inactive-or-failed".into()),
