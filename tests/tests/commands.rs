@@ -175,5 +175,8 @@ fn history_releases_and_logs() {
     let logs = shop.sockctl(["logs", "shop", "green"]).ok();
     assert!(logs.stdout.contains("cannot start, the file FAULT says so"), "{logs}");
     let unknown = shop.sockctl(["logs", "shop", "pink"]).exits(4);
-    assert!(unknown.stderr.contains("its slots are blue and green"), "{unknown}");
+    assert!(
+        unknown.stderr.contains("its slots and hooks are blue, green, migrate, pre-stop"),
+        "{unknown}"
+    );
 }

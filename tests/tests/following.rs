@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use e2e::load::{Generator, Load};
 use e2e::shop::{Shop, URL};
+use e2e::terminal::Terminal;
 use serde_json::Value;
 
 /// Starts `sockctl ARGS` with its output in pipes.
@@ -87,4 +88,54 @@ fn a_detached_deploy_is_followed_and_outlives_its_follower() {
     while !shop.sandbox.run(left).ok().stdout.is_empty() {
         assert!(began.elapsed() < Duration::from_secs(20), "units are left over");
     }
+}
+
+/// Types it on a terminal, which is gone as soon as the command says that this is no matter; returns when the command has ended.
+fn on_a_terminal_that_goes(shop: &Shop, command: &str) {
+    let mut terminal = Terminal::run(&shop.sandbox, (200, 40), &format!("exec {command}"));
+    terminal.until("that it goes on", |screen| {
+        screen.contents().contains("goes on whatever becomes of this terminal").then_some(())
+    });
+    drop(terminal);
+    let gone = "while systemctl list-units --all --plain --no-legend 'sockact-*' | grep -q .; do sleep 0.05; done";
+    shop.sandbox.run(["timeout", "60", "sh", "-c", gone]).ok();
+}
+
+#[test]
+fn every_command_that_changes_something_outlives_its_terminal() {
+    let shop = Shop::deployed();
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    let is = |slot: &str, version: &str| {
+        assert_eq!((shop.one_live_slot(), shop.get()), (slot.into(), version.into()));
+    };
+    let (v2, v3) = (shop.release("v2", None), shop.release("v3", None));
+    let canary = |release: &str| {
+        let flags = ["--canary", "10%", "--hold", "100ms", "--until", "canary"];
+        shop.sandbox.run([&["sockctl", "deploy", "shop", release], &flags[..]].concat()).ok();
+        assert_ne!(shop.status()["unfinished"], Value::Null);
+    };
+    canary(&v2);
+    on_a_terminal_that_goes(&shop, "sockctl --detach promote shop");
+    is("green", "v2");
+    canary(&v3);
+    on_a_terminal_that_goes(&shop, "sockctl abort shop --detach");
+    is("green", "v2");
+    on_a_terminal_that_goes(&shop, "sockctl --detach rollback shop");
+    is("blue", "v1");
+    on_a_terminal_that_goes(&shop, "sockctl --detach restart shop");
+    is("green", "v1");
+    shop.paused_after("commit", &["deploy", "shop", &v3]).kill();
+    on_a_terminal_that_goes(&shop, "sockctl --detach resume shop");
+    is("blue", "v3");
+    load.finish().assert_clean();
+
+    let slow = ["--silent", "--max-time", "30", "http://127.0.0.1:8080/slow?ms=1500"];
+    let mut request = shop.sandbox.command("curl");
+    let mut request = request.args(slow).stdout(Stdio::null()).spawn().expect("nsenter starts");
+    let begun = "until sockctl status shop | grep -q '1 requests in flight'; do sleep 0.05; done";
+    shop.sandbox.run(["timeout", "30", "sh", "-c", begun]).ok();
+    on_a_terminal_that_goes(&shop, "sockctl --detach stop shop --disable");
+    assert!(request.wait().expect("curl ends").success(), "what had begun was not answered");
+    assert_eq!(shop.slot("blue")["active"], "inactive");
+    shop.sandbox.run(["systemctl", "is-enabled", "shop.target"]).exits(1);
 }

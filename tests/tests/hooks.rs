@@ -58,6 +58,25 @@ fn migrating(shop: &Shop, path: &str) -> Child {
 
 const UNTIL_GO: &str = "while [ ! -e \"$STATE_DIRECTORY/go\" ]; do sleep 0.05; done";
 
+/// What the slots and the hooks wrote of the present deploy, each line with its unit.
+fn logs_are_in_order(shop: &Shop) {
+    let all = shop.sockctl(["logs", "shop"]).ok().stdout;
+    let line = |words: &str| {
+        let found = all.lines().position(|line| line.ends_with(words));
+        found.unwrap_or_else(|| panic!("no line ends with {words:?}:\n{all}"))
+    };
+    let migrated = line("--up in green as _shop");
+    let started = line("Started shop-green.service - shop: slot green.");
+    let goodbye = line("goodbye of blue");
+    assert!(migrated < started && started < goodbye, "{all}");
+    let lines: Vec<_> = all.lines().collect();
+    assert!(lines[migrated].contains(&format!(" {UNIT}[")), "{all}");
+    assert!(lines[goodbye].contains(" shop--pre-stop.service["), "{all}");
+    assert!(lines.iter().any(|line| line.contains(" shop-blue.service[")), "{all}");
+    let one = shop.sockctl(["logs", "shop", "pre-stop"]).ok().stdout;
+    assert!(one.contains("goodbye of blue") && !one.contains("--up in green"), "{one}");
+}
+
 #[test]
 fn hooks_run_as_the_service_and_their_failure_is_no_ones_loss() {
     let shop = installed("2s");
@@ -77,6 +96,7 @@ fn hooks_run_as_the_service_and_their_failure_is_no_ones_loss() {
     let journal = shop.sandbox.journal("shop--pre-stop.service");
     assert!(journal.contains("goodbye of blue"), "{journal}");
     assert_eq!(state(&shop), "inactive", "it is forgotten");
+    logs_are_in_order(&shop);
 
     let slots = || {
         ["blue", "green"]

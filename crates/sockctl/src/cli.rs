@@ -3,11 +3,10 @@
 mod args;
 
 use std::io::Write;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
-use sockgen::{App, AppName, Place, SlotName};
+use sockgen::{App, AppName, Place};
 
 pub use self::args::Cli;
 use self::args::{OfApp, Verb};
@@ -15,7 +14,7 @@ use crate::commands::Session;
 use crate::detach::detach;
 use crate::doctor::doctor;
 use crate::error::Error;
-use crate::files::FileError;
+use crate::logs::logs;
 use crate::metrics::metrics;
 use crate::plan::Invocation;
 use crate::release::{Limits, name_of_content};
@@ -50,7 +49,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
     if cli.detach {
         let word = verb.detachable().ok_or_else(|| {
             let hint =
-                "only deploy, restart, rollback and resume change anything that may take long";
+                "only deploy, restart, rollback, promote, abort, stop and resume take long enough";
             refused("--detach has nothing to do here".into(), hint.into())
         })?;
         return detach(&load()?, word).await;
@@ -92,10 +91,7 @@ async fn carry_out(verb: OfApp, app: &App, report: &Report) -> Result<(), Error>
             print(metrics(app, &Systemd::connect(app.place()).await?).await?.as_bytes())
         }
         OfApp::Gc { dry_run, .. } => print(gc::gc(app, dry_run, &typed(), format)?.as_bytes()),
-        OfApp::Logs { slot, follow, .. } => {
-            let slot = slot.map(|slot| slot.parse::<SlotName>()).transpose()?;
-            Err(logs(app, slot, follow, format))
-        }
+        OfApp::Logs { slot, follow, .. } => Err(logs(app, slot.as_deref(), follow, format)),
         OfApp::Status { watch: true, .. } => watch::watch(app, format).await,
         OfApp::Status { .. } => print(status(app, format).await?.as_bytes()),
     }
@@ -131,28 +127,6 @@ async fn examine(place: &Place, app: Option<&str>, fix: bool, format: Format) ->
         count += visit.findings();
     }
     if count == 0 { Ok(()) } else { Err(Error::Findings { count }) }
-}
-
-/// Becomes journalctl(1); returns only when it cannot.
-fn logs(app: &App, slot: Option<SlotName>, follow: bool, format: Format) -> Error {
-    let slots = slot.map_or_else(|| app.slots().to_vec(), |slot| vec![slot]);
-    if let Some(unknown) = slots.iter().find(|slot| !app.slots().contains(slot)) {
-        let there: Vec<_> = app.slots().iter().map(ToString::to_string).collect();
-        return refused(
-            format!("{} has no slot {unknown}", app.name()),
-            format!("its slots are {}", there.join(" and ")),
-        );
-    }
-    let mut journalctl = std::process::Command::new("journalctl");
-    let unit = if app.place().is_user() { "--user-unit" } else { "--unit" };
-    journalctl.args(slots.iter().map(|slot| format!("{unit}={}", app.slot_unit(slot))));
-    if follow {
-        journalctl.arg("--follow");
-    }
-    if format == Format::Json {
-        journalctl.arg("--output=json");
-    }
-    FileError::of("start", Path::new("journalctl"))(journalctl.exec()).into()
 }
 
 fn typed() -> String {

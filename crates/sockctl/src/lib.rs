@@ -21,6 +21,7 @@ pub mod journal;
 pub mod listen;
 pub mod listing;
 pub mod lock;
+pub mod logs;
 pub mod metrics;
 pub mod plan;
 pub mod probe;

@@ -30,7 +30,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub(super) user: bool,
 
-    /// Run a deploy, restart, rollback or resume as a unit of systemd's, which outlives this terminal, and follow it
+    /// Run a command that changes something as a unit of systemd's, which outlives this terminal, and follow it
     #[arg(long, global = true)]
     pub(super) detach: bool,
 
@@ -212,13 +212,13 @@ pub(super) enum OfApp {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Show what the slots wrote to the journal
+    /// Show what the slots and the hooks wrote to the journal
     ///
-    /// Becomes journalctl(1): its pager, keys and colours.
+    /// In order of time, each line with its unit. Becomes journalctl(1): its pager, keys and colours.
     Logs {
         /// The application, as in its manifest
         app: String,
-        /// Only this slot
+        /// Only this slot or hook: blue, migrate, pre-stop
         slot: Option<String>,
         /// Go on showing what is written from now on
         #[arg(short, long)]
@@ -265,6 +265,9 @@ impl OfApp {
             Self::Restart { .. } => Some("restart"),
             Self::Rollback { .. } => Some("rollback"),
             Self::Resume { .. } => Some("resume"),
+            Self::Promote { .. } => Some("promote"),
+            Self::Abort { .. } => Some("abort"),
+            Self::Stop { .. } => Some("stop"),
             _ => None,
         }
     }

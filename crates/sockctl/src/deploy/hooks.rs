@@ -60,7 +60,8 @@ impl Hook {
             }
     }
 
-    fn unit(self, app: &App) -> String {
+    /// The unit that runs it.
+    pub fn unit(self, app: &App) -> String {
         app.name().task_unit(self.name()).to_string()
     }
 
