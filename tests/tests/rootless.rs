@@ -204,7 +204,7 @@ fn errors_speak_of_her_own_systemd() {
     said(lost, "hint: `systemctl --user status` of the socket");
     shop.sandbox.run(["chown", "root:", "/run/user/59999/sockact/shop/lock"]).ok();
     said(ann.sockctl(&["restart", "shop"]).exits(1), "`ls -ld` shows whose it is");
-    shop.sandbox.run(["systemctl", "stop", "ann.service"]).ok();
+    shop.sandbox.run(["systemctl", "kill", "--signal=KILL", "ann.service"]).ok();
     said(ann.sockctl(&["status", "shop"]).exits(1), "no answer on your own D-Bus");
     shop.sandbox.run(["chown", "--recursive", "root:", "/home/ann/.config"]).ok();
     let install = ann.run(&["sockgen", "install", "--user", "/srv/shop/sockact.toml"]).exits(1);
