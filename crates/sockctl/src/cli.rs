@@ -54,6 +54,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         })?;
         return detach(&load()?, word).await;
     }
+    verb.check()?;
     carry_out(verb, &load()?, &Report::new(format, cli.pause_after)).await
 }
 

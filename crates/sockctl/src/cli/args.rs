@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sockgen::{App, Scope, Share, duration};
+use sockgen::{App, Scope, Share, SlotName, duration};
 
 use crate::canary::Canary;
 use crate::error::Error;
 use crate::plan::Step;
+use crate::release::ReleaseId;
 use crate::wish::refused;
 
 /// Deploys without losing a request.
@@ -256,6 +257,16 @@ impl OfApp {
             | Self::Logs { app, .. }
             | Self::Status { app, .. } => app,
         }
+    }
+
+    /// Refuses what can be no name at all, before anything of that name is looked for.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Rollback { release: Some(release), .. } => drop(release.parse::<ReleaseId>()?),
+            Self::Logs { slot: Some(slot), .. } => drop(slot.parse::<SlotName>()?),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The word of a command that may run as a unit of its own.
