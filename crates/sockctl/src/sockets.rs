@@ -5,12 +5,12 @@
 //! the descriptors of PID 1 (proc(5)).
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use sockgen::listening::Table;
 use sockgen::{Address, App, ListenerName};
 
 /// An inode of a socket, as in `socket:[4026]`.
@@ -181,104 +181,9 @@ fn descriptors_of(manager: u32) -> Result<BTreeMap<Inode, String>, SocketError> 
     Ok(entries.flatten().filter_map(socket).collect())
 }
 
-/// The inodes that listen on the address, in this network namespace.
-///
-/// The kernel lists all that listen before the connections (its `proc_net_tcp.rst`). Under load there may be tens of thousands of
-/// those, and each costs time and memory, so the reading ends where they begin.
+/// The inodes that listen on the address.
 fn listening(address: &Address) -> Result<Vec<Inode>, SocketError> {
-    let path = Path::new(match address {
-        Address::Tcp(SocketAddr::V4(_)) => "/proc/net/tcp",
-        Address::Tcp(SocketAddr::V6(_)) => "/proc/net/tcp6",
-        Address::Unix(_) => "/proc/net/unix",
-    });
-    let failed = |source| SocketError::Proc { path: path.into(), source };
-    let table = BufReader::new(File::open(path).map_err(failed)?);
-    let mut inodes = Vec::new();
-    for line in table.split(b'\n').skip(1) {
-        let line = line.map_err(failed)?;
-        // An abstract socket's name is bytes, and anybody's.
-        let line = String::from_utf8_lossy(&line);
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        match address {
-            Address::Tcp(_) if fields.get(3) != Some(&"0A") => break,
-            Address::Tcp(wanted) => inodes.extend(tcp_inode(&fields, wanted)),
-            Address::Unix(wanted) => inodes.extend(unix_inode(&fields, wanted)),
-        }
-    }
-    Ok(inodes)
-}
-
-/// `sl local_address rem_address st …`, the state 0A is LISTEN, the tenth field is the inode (proc(5)).
-fn tcp_inode(fields: &[&str], wanted: &SocketAddr) -> Option<Inode> {
-    let (ip, port) = fields.get(1)?.split_once(':')?;
-    let local = SocketAddr::new(hex_ip(ip)?, u16::from_str_radix(port, 16).ok()?);
-    (*wanted == local).then(|| fields.get(9)?.parse().ok())?
-}
-
-/// Each group of eight digits is a 32-bit word in the machine's byte order.
-fn hex_ip(text: &str) -> Option<IpAddr> {
-    let mut bytes = Vec::with_capacity(16);
-    for at in (0..text.len()).step_by(8) {
-        let word = u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?;
-        bytes.extend(word.to_ne_bytes());
-    }
-    match bytes.len() {
-        4 => <[u8; 4]>::try_from(bytes).ok().map(|b| Ipv4Addr::from(b).into()),
-        _ => <[u8; 16]>::try_from(bytes).ok().map(|b| Ipv6Addr::from(b).into()),
-    }
-}
-
-/// `Num RefCount Protocol Flags Type St Inode Path`; the flag 0x10000 is `SO_ACCEPTCON` (proc(5)).
-fn unix_inode(fields: &[&str], wanted: &Path) -> Option<Inode> {
-    let flags = u32::from_str_radix(fields.get(3)?, 16).ok()?;
-    let here = wanted.to_str() == fields.get(7).copied();
-    (flags & 0x10000 != 0 && here).then(|| fields.get(6)?.parse().ok())?
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::{TcpListener, TcpStream};
-    use std::os::fd::AsFd;
-
-    use super::*;
-
-    fn inode_of(socket: impl AsFd) -> Inode {
-        rustix::fs::fstat(socket).expect("fstat of an open socket").st_ino
-    }
-
-    #[track_caller]
-    fn check(address: &str) {
-        let Ok(socket) = TcpListener::bind(address) else { panic!("cannot bind {address}") };
-        let address = Address::Tcp(socket.local_addr().expect("a bound socket has an address"));
-        assert_eq!(listening(&address).expect("/proc is there"), [inode_of(&socket)]);
-        // Connections to it stand after it, and after a listener that is younger than they are.
-        let at = socket.local_addr().expect("a bound socket has an address");
-        let connected: Vec<_> = (0..8).map(|_| TcpStream::connect(at).expect("connect")).collect();
-        let Ok(younger) = TcpListener::bind((at.ip(), 0)) else { panic!("cannot bind {at}") };
-        let also = Address::Tcp(younger.local_addr().expect("a bound socket has an address"));
-        assert_eq!(listening(&also).expect("/proc is there"), [inode_of(&younger)]);
-        drop((socket, connected));
-        assert!(listening(&address).expect("/proc is there").is_empty());
-    }
-
-    #[test]
-    fn finds_ipv4() {
-        check("127.0.0.1:0");
-    }
-
-    #[test]
-    fn finds_ipv6() {
-        check("[::1]:0");
-    }
-
-    #[test]
-    fn finds_unix() {
-        let home = tempfile::tempdir().expect("a directory for the test");
-        let path = home.path().join("api.sock");
-        let socket =
-            std::os::unix::net::UnixListener::bind(&path).expect("bind in a fresh directory");
-        let inodes = listening(&Address::Unix(path)).expect("/proc is there");
-        // The table gives the inode of the socket, fstat(2) that of the same socket.
-        assert_eq!(inodes, [inode_of(&socket)]);
-    }
+    let table = Table::of(address);
+    let failed = |source| SocketError::Proc { path: table.path().into(), source };
+    table.listening(|at| at == address).map_err(failed)
 }

@@ -21,6 +21,7 @@ mod error;
 mod files;
 pub mod init;
 pub mod install;
+pub mod listening;
 mod load;
 mod manifest;
 pub mod model;

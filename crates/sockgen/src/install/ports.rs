@@ -1,17 +1,14 @@
 //! Whether an address is free, and who has it when it is not.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::net::SocketAddr;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 
 use super::systemd;
 use crate::address::Address;
-
-/// The state `LISTEN` in `/proc/net/tcp` (proc_net_tcp.txt of the kernel).
-const LISTEN: &str = "0A";
+use crate::listening::Table;
 
 /// What trying an address gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,17 +55,17 @@ pub(crate) fn try_address(address: &Address) -> Tried {
     match address {
         Address::Tcp(tcp) => match try_bind(*tcp) {
             Ok(()) => Tried::Free,
-            Err(Errno::ADDRINUSE) => Tried::Taken(holder(address, &listening_tcp(*tcp))),
+            Err(Errno::ADDRINUSE) => Tried::Taken(holder(address, &in_the_way(address))),
             Err(Errno::ADDRNOTAVAIL) => Tried::NotHere,
             // A port below 1024, tried without root: only root will listen on it.
-            Err(Errno::ACCESS) => match listening_tcp(*tcp) {
+            Err(Errno::ACCESS) => match in_the_way(address) {
                 inodes if inodes.is_empty() => Tried::Free,
                 inodes => Tried::Taken(holder(address, &inodes)),
             },
             Err(error) => Tried::Refused(error.to_string()),
         },
         Address::Unix(path) => {
-            let inodes = listening_unix(path);
+            let inodes = in_the_way(address);
             if !inodes.is_empty() {
                 return Tried::Taken(holder(address, &inodes));
             }
@@ -97,52 +94,14 @@ fn try_bind(address: SocketAddr) -> Result<(), Errno> {
     bind(&socket, &address)
 }
 
-/// The inodes of the listening TCP sockets that are in the way of an address.
-fn listening_tcp(address: SocketAddr) -> Vec<u64> {
-    let wanted = Address::Tcp(address);
-    let mut inodes = Vec::new();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let text = fs::read_to_string(table).unwrap_or_default();
-        let rows = text.lines().skip(1).filter_map(tcp_row);
-        inodes.extend(
-            rows.filter(|(at, _)| Address::Tcp(*at).overlaps(&wanted)).map(|(_, inode)| inode),
-        );
-    }
-    inodes
-}
-
-/// Address and inode of one line of `/proc/net/tcp` or `tcp6`, when it listens.
-fn tcp_row(line: &str) -> Option<(SocketAddr, u64)> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let (ip, port) = words.get(1)?.split_once(':')?;
-    if *words.get(3)? != LISTEN {
-        return None;
-    }
-    let mut octets = Vec::new();
-    for word in ip.as_bytes().chunks(8) {
-        // Each 32 bits are printed as a number of this machine, in network order in memory.
-        let number = u32::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok()?;
-        octets.extend(number.to_ne_bytes());
-    }
-    let ip: IpAddr = match <[u8; 4]>::try_from(octets.as_slice()) {
-        Ok(v4) => Ipv4Addr::from(v4).into(),
-        Err(_) => Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?).into(),
+/// The inodes of the listening sockets that are in the way of an address.
+fn in_the_way(address: &Address) -> Vec<u64> {
+    let tables: &[Table] = match address {
+        Address::Tcp(_) => &[Table::Tcp, Table::Tcp6],
+        Address::Unix(_) => &[Table::Unix],
     };
-    let port = u16::from_str_radix(port, 16).ok()?;
-    Some((SocketAddr::new(ip, port), words.get(9)?.parse().ok()?))
-}
-
-/// The inodes of the listening sockets at a path, from `/proc/net/unix` (proc(5)).
-fn listening_unix(path: &Path) -> Vec<u64> {
-    const ACCEPTS: u32 = 0x1_0000;
-    let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    let row = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let accepts = u32::from_str_radix(words.get(3)?, 16).ok()? & ACCEPTS != 0;
-        let here = Path::new(words.get(7)?) == path;
-        (accepts && here).then(|| words[6].parse().ok())?
-    };
-    text.lines().skip(1).filter_map(row).collect()
+    let overlap = |table: &Table| table.listening(|at| at.overlaps(address)).unwrap_or_default();
+    tables.iter().flat_map(overlap).collect()
 }
 
 /// The process with the lowest number that holds one of the sockets; systemd before its services.
@@ -183,16 +142,6 @@ fn unit_of(cgroups: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_listening_row() {
-        let row = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 \
-                   0 0 4711 1 0000000000000000 100 0 0 10 0";
-        assert_eq!(tcp_row(row), Some(("127.0.0.1:8080".parse().unwrap(), 4711)));
-        assert_eq!(tcp_row(&row.replace(" 0A ", " 01 ")), None);
-        let six = row.replace("0100007F", "00000000000000000000000001000000");
-        assert_eq!(tcp_row(&six), Some(("[::1]:8080".parse().unwrap(), 4711)));
-    }
 
     #[test]
     fn a_port_of_ours_is_taken_by_this_process() {
