@@ -85,7 +85,7 @@ impl<'a> Session<'a> {
             done.send(release::stage(&from, &exec, &releases, limits, &seen))
         });
         tokio::pin!(copied);
-        self.report.waits("stage", &format!("reading {}", source.display()));
+        self.report.busy("stage", format!("reading {}", source.display()));
         let (mut interrupt, mut impatient) = (self.interrupt.clone(), self.interrupt.clone());
         let staged = tokio::select! {
             staged = &mut copied => staged,

@@ -91,7 +91,14 @@ impl Report {
         }
     }
 
-    /// The same, with the end of the wait at the latest.
+    /// Says it on a terminal alone: what fails at once had no wait to tell of.
+    pub fn busy(&self, step: &str, what: String) {
+        if self.live {
+            self.show(step, what, None);
+        }
+    }
+
+    /// Says what is waited for, with the end of the wait at the latest.
     pub fn waits_for(&self, step: &str, what: &str, time: Duration) {
         let end = Timestamp::now() + SignedDuration::try_from(time).unwrap_or_default();
         match self.format {
