@@ -79,6 +79,13 @@ fn killed_after_each_step() {
         rehearsal.check(step, &["deploy", "shop", &release], 0);
     }
 
+    let listeners = [("listen", "listeners.second.listen = \"127.0.0.1:8082\""), ("unlisten", "")];
+    for (step, manifest) in listeners {
+        shop.install_more(manifest, "");
+        let release = shop.release(&format!("killed-after-{step}"), None);
+        rehearsal.check(step, &["deploy", "shop", &release], 0);
+    }
+
     shop.install_more("", "keep_warm = \"1h\"");
     rehearsal.kill("warm", &["deploy", "shop", &shop.release("kept", None)]);
     shop.sockctl(["resume", "shop"]).ok();
