@@ -58,7 +58,8 @@ impl Machine {
                  printf '[Unit]\\nRefuseManualStop=no\\n' >/run/systemd/system/shop-$socket.socket.d/stop.conf
              done
              systemctl daemon-reload
-             systemctl stop 'shop*' 'web*' 'a.*' 'b.*'
+             # Traffic may start a service between the look of systemctl(1) and its stop of the socket: then nothing starts it again.
+             for once_more in 1 2; do systemctl stop 'shop*' 'web*' 'a.*' 'b.*'; done
              systemctl kill --signal=KILL 'shop-*.service' 2>/dev/null
              rm -rf {UNITS} /run/systemd/system/*.d /run/sockact /run/web /etc/sockact
              cp --archive /srv/units {UNITS}

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sockgen::{App, Scope, Share, SlotName, duration};
 
 use crate::canary::Canary;
+use crate::deploy::Hook;
 use crate::error::Error;
 use crate::plan::Step;
 use crate::release::ReleaseId;
@@ -263,7 +264,11 @@ impl OfApp {
     pub(super) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Rollback { release: Some(release), .. } => drop(release.parse::<ReleaseId>()?),
-            Self::Logs { slot: Some(slot), .. } => drop(slot.parse::<SlotName>()?),
+            Self::Logs { slot: Some(only), .. }
+                if !Hook::ALL.iter().any(|hook| hook.name() == only) =>
+            {
+                drop(only.parse::<SlotName>()?);
+            }
             _ => {}
         }
         Ok(())
