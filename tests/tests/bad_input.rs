@@ -198,7 +198,6 @@ fn sockctl_refuses_names() {
         check(sandbox, &["sockctl", "deploy", name, "/srv/release"], USAGE, &[shown]);
         check(sandbox, &["sockctl", "status", name], USAGE, &[shown]);
     }
-    check(sandbox, &["sockctl", "rollback", "shop", "../x"], USAGE, &["`../x` is no release"]);
 }
 
 #[test]
@@ -222,6 +221,9 @@ fn sockctl_refuses_what_the_machine_does_not_allow() {
         let says = ["nothing is deployed yet", "sockctl deploy shop"];
         check(sandbox, &["sockctl", verb, "shop"], REFUSED, &says);
     }
+    check(sandbox, &["sockctl", "rollback", "shop", "../x"], USAGE, &["`../x` is no release"]);
+    let says = ["shop has no slot or hook \"../x\"", "blue, green"];
+    check(sandbox, &["sockctl", "logs", "shop", "../x"], REFUSED, &says);
     let says = ["/dev/null is a device", "a single executable file"];
     check(sandbox, &["sockctl", "deploy", "shop", "/dev/null"], ERROR, &says);
 

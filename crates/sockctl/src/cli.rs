@@ -54,7 +54,6 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         })?;
         return detach(&load()?, word).await;
     }
-    verb.check()?;
     carry_out(verb, &load()?, &Report::new(format, cli.pause_after)).await
 }
 

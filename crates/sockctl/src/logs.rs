@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use sockgen::{App, Place};
+use sockgen::{App, Place, shown};
 
 use crate::deploy::Hook;
 use crate::error::Error;
@@ -24,7 +24,7 @@ pub fn logs(app: &App, only: Option<&str>, follow: bool, format: Format) -> Erro
     if units.is_empty() {
         let there: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
         return refused(
-            format!("{} has no slot or hook {}", app.name(), only.unwrap_or_default()),
+            format!("{} has no slot or hook {}", app.name(), shown(only.unwrap_or_default())),
             format!("its slots and hooks are {}", there.join(", ")),
         );
     }

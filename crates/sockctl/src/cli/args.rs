@@ -4,13 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sockgen::{App, Scope, Share, SlotName, duration};
+use sockgen::{App, Scope, Share, duration};
 
 use crate::canary::Canary;
-use crate::deploy::Hook;
 use crate::error::Error;
 use crate::plan::Step;
-use crate::release::ReleaseId;
 use crate::wish::refused;
 
 /// Deploys without losing a request.
@@ -258,20 +256,6 @@ impl OfApp {
             | Self::Logs { app, .. }
             | Self::Status { app, .. } => app,
         }
-    }
-
-    /// Refuses what can be no name at all, before anything of that name is looked for.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        match self {
-            Self::Rollback { release: Some(release), .. } => drop(release.parse::<ReleaseId>()?),
-            Self::Logs { slot: Some(only), .. }
-                if !Hook::ALL.iter().any(|hook| hook.name() == only) =>
-            {
-                drop(only.parse::<SlotName>()?);
-            }
-            _ => {}
-        }
-        Ok(())
     }
 
     /// The word of a command that may run as a unit of its own.

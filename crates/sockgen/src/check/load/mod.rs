@@ -49,7 +49,7 @@ impl LoadError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                "try again with sudo"
+                "run it as root: `sudo sockgen …`"
             }
             Self::Twice { .. } => "check one of them at a time",
             _ => "name a folder with units, a manifest or a unit file",

@@ -6,7 +6,7 @@ harm() {
     exit 10
 }
 
-# Until a condition holds, for at most five seconds.
+# Until a condition holds, for at most five seconds. It is asked again and again: it may be anything, and nothing tells when it holds.
 soon() {
     tries=0
     until "$@"; do
