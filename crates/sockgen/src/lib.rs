@@ -29,6 +29,7 @@ pub mod names;
 mod place;
 mod quote;
 mod render;
+mod schema;
 mod share;
 mod shown;
 mod size;
@@ -41,5 +42,6 @@ pub use model::{App, Argv, Canary, Exec, Health, Hooks, Listener, Probe, Ready, 
 pub use names::{AppName, ListenerName, NameError, SlotName, UnitName};
 pub use place::{Place, PlaceError, Scope, below};
 pub use render::{UnitFile, render};
+pub use schema::schema;
 pub use share::{Share, ShareError};
 pub use shown::{nearest, shown};

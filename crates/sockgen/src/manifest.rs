@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::address::Address;
@@ -15,55 +16,82 @@ use crate::share::Share;
 use crate::shown::{nearest, shown};
 use crate::size::Size;
 
-/// A whole manifest, each value well formed on its own.
-#[derive(Debug, serde::Deserialize)]
+/// How a service is deployed on one Linux machine without losing a request: `sockact.toml`.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
+    /// The application: `[a-z][a-z0-9-]*`, at most 30 characters, no `--`, no `-` at the end.
     pub(crate) name: AppName,
+    /// The program: a path inside a release, such as `bin/shop`, or the absolute path of one that is installed in another way.
     pub(crate) exec: String,
+    /// Its arguments, each as it is: nothing in them is expanded.
     #[serde(default)]
     pub(crate) args: Vec<String>,
+    /// The user the service runs as. Without one systemd makes a user that exists only while it runs.
     pub(crate) user: Option<String>,
+    /// false: the program is not built on sockact. It takes systemd's sockets, and has no gate and no admin socket.
     #[serde(default = "yes")]
     pub(crate) gate: bool,
+    /// The slots that take turns. A third one lets a deploy begin while an old release still drains for hours.
     #[serde(default = "blue_and_green")]
     pub(crate) slots: Vec<SlotName>,
+    /// The public sockets. The service finds each by its name.
     pub(crate) listeners: BTreeMap<ListenerName, Listener>,
+    /// Variables for the service.
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
+    /// How a slot is asked whether it is well.
     #[serde(default)]
     pub(crate) health: Health,
+    /// What counts as started, and in what time.
     #[serde(default)]
     pub(crate) start: Start,
+    /// The times and steps of a deploy.
     #[serde(default)]
     pub(crate) swap: Swap,
+    /// Which releases are taken, and which stay.
     #[serde(default)]
     pub(crate) release: Release,
+    /// Commands that a deploy runs once each, as the service's user and in its sandbox. One that fails leaves everything as it was.
     #[serde(default)]
     pub(crate) hooks: Hooks,
+    /// What is written for a monitor.
     #[serde(default)]
     pub(crate) metrics: Metrics,
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// A public socket, which systemd holds open.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Listener {
+    /// The address: it never changes while the socket is open. For another one add a listener.
     #[serde(deserialize_with = "address")]
     pub(crate) listen: Address,
+    /// The permissions of a unix socket, such as `"0660"`.
     pub(crate) mode: Option<Mode>,
+    /// The owner of a unix socket; root when left out.
     pub(crate) user: Option<String>,
+    /// The group of a unix socket; root when left out.
     pub(crate) group: Option<String>,
+    /// The longest queue of connections that nobody accepted yet; 4096 when left out.
     pub(crate) backlog: Option<u32>,
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// How a slot is asked whether it is well: by `path`, by `exec`, or at an address of its own.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Health {
+    /// A request to this path, to the new slot alone; 2xx and 3xx are healthy. `/health` when nothing is said.
     pub(crate) path: Option<String>,
+    /// A command: healthy when it exits with status 0.
     pub(crate) exec: Option<Vec<String>>,
+    /// Where to ask each slot, when the program opens an address of its own for it (`$SOCKACT_HEALTH`); with no path, to connect is enough.
     pub(crate) at: Option<BTreeMap<SlotName, At>>,
+    /// Between the end of one request and the start of the next; `250ms` when left out.
     pub(crate) interval: Span,
+    /// The longest wait for one answer; `2s` when left out.
     pub(crate) timeout: Span,
+    /// So many misses in a row, and the release is given up; 12 when left out.
     pub(crate) failures: u32,
 }
 
@@ -80,10 +108,13 @@ impl Default for Health {
     }
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// What counts as started, and in what time.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Start {
+    /// `exec` for a program that does not say `READY=1`.
     pub(crate) ready: Ready,
+    /// How long a release may take until it is ready; `60s` when left out.
     pub(crate) timeout: Span,
 }
 
@@ -93,15 +124,23 @@ impl Default for Start {
     }
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// The times and steps of a deploy.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Swap {
+    /// How long a new release must stay healthy before it gets users; `10s` when left out.
     pub(crate) stable: Span,
+    /// From `READY=1` to that point, at most; `5min` when left out.
     pub(crate) deadline: Span,
+    /// How long it is watched afterwards; when it fails, the old release takes over again. `10s` when left out.
     pub(crate) watch: Span,
+    /// How long the old release may take to end what it still answers; `30s` when left out.
     pub(crate) drain: Span,
+    /// How long the old release stands by after that, for a rollback without a start; `0s` when left out.
     pub(crate) keep_warm: Span,
+    /// Shares of the connections that a new release has to hold before it gets all, rising.
     pub(crate) canary: Vec<Share>,
+    /// How long it has to hold each; `1min` when left out.
     pub(crate) hold: Span,
 }
 
@@ -119,11 +158,15 @@ impl Default for Swap {
     }
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// Which releases are taken, and which stay.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Release {
+    /// How many releases stay on the disk, 2 to 1000; 5 when left out.
     pub(crate) keep: u32,
+    /// The most bytes that the files of a release may have; `4GiB` when left out.
     pub(crate) max_size: Size,
+    /// The most files, directories and links of a release; 250000 when left out.
     pub(crate) max_files: u64,
 }
 
@@ -133,11 +176,15 @@ impl Default for Release {
     }
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// Commands that a deploy runs once each: program and arguments.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Hooks {
+    /// Before the new slot starts.
     pub(crate) migrate: Option<Vec<String>>,
+    /// Before the old slot is stopped.
     pub(crate) pre_stop: Option<Vec<String>>,
+    /// The longest time that one may take; `10min` when left out.
     pub(crate) timeout: Span,
 }
 
@@ -147,9 +194,11 @@ impl Default for Hooks {
     }
 }
 
-#[derive(Debug, Default, serde::Deserialize)]
+/// What is written for a monitor.
+#[derive(Debug, Default, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Metrics {
+    /// The folder that node_exporter's textfile collector reads; written to after each deploy.
     pub(crate) textfile: Option<String>,
 }
 

@@ -74,7 +74,7 @@ pub struct Hooks {
 }
 
 /// When a slot that was started counts as ready: `Type=` of systemd.service(5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Ready {
     /// It says `READY=1` (sd_notify(3)).

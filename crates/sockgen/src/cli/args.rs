@@ -91,6 +91,16 @@ Exit status: 0 nothing found, 1 findings, 2 wrong usage, or the check could not 
         rule: Option<String>,
     },
 
+    /// Print the JSON Schema of sockact.toml, with which an editor completes it
+    #[command(after_help = "\
+Example:
+  sockgen schema >sockact.schema.json
+
+With this as the first line of sockact.toml, editors that know Taplo's directives (Even Better TOML,
+Helix, Zed, Neovim) take it:
+  #:schema ./sockact.schema.json")]
+    Schema,
+
     /// Print the completions of a shell
     #[command(hide = true)]
     Completions {

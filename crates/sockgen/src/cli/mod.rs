@@ -60,6 +60,7 @@ fn run(command: Command) -> Result<Report, Failure> {
         Command::Install(args) => install::run(args),
         Command::Check(args) => check::run(&args),
         Command::Explain { rule } => explain::run(rule.as_deref()),
+        Command::Schema => Ok(Report::done(format!("{:#}\n", crate::schema()))),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "sockgen", &mut text);
