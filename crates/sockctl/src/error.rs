@@ -130,7 +130,9 @@ impl Error {
                 Some("the lock goes when that process ends; then run this again. `sockctl abort` makes a deploy go back".into())
             }
             Self::Refused { hint, .. } => Some(hint.clone()),
-            Self::Sockets(SocketError::Proc { .. }) => Some(words::permission(scope).into()),
+            Self::Sockets(SocketError::Proc { .. } | SocketError::Listening(_)) => {
+                Some(words::permission(scope).into())
+            }
             Self::Sockets(_) => Some(
                 "`systemctl status` of the socket says what happened to it; while a slot still holds the old socket, do not stop that slot"
                     .into(),

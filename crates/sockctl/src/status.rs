@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use sockgen::listening::Inode;
 use sockgen::{App, ListenerName};
 
 use crate::error::Error;
@@ -181,7 +182,9 @@ fn slot_json(slot: &Slot, times: &Times, world: &World) -> Value {
 
 fn held(seen: Seen, manager: &str) -> String {
     match seen {
-        Seen { held: Some(inode), .. } => format!("held by {manager}, inode {inode}"),
+        Seen { held: Some(inode), .. } => {
+            format!("held by {manager}, inode {}", inode.number())
+        }
         Seen { listening: true, .. } => {
             format!("not held by {manager}: somebody else listens there")
         }
@@ -194,9 +197,11 @@ fn listeners_json(app: &App, seen: Option<&BTreeMap<ListenerName, Seen>>) -> Vec
         .iter()
         .map(|listener| {
             let inode = seen.and_then(|seen| seen.get(&listener.name)?.held);
+            let inode = inode.map(Inode::number);
             json!({
                 "listener": listener.name.as_ref(),
-                "address": listener.address.to_string(),
+                "address": listener.address.setting().1,
+                "type": listener.address.kind().to_string(),
                 "inode": inode,
             })
         })

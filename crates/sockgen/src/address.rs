@@ -1,16 +1,17 @@
-//! Addresses a listener may have: TCP with a port, or an absolute unix path.
+//! Addresses of connections: TCP with a port, or an absolute unix path.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::endpoint::Endpoint;
 use crate::shown::shown;
 
 /// The longest path of a unix socket, in bytes: `sun_path` less the final NUL (unix(7)).
 const LONGEST_UNIX_PATH: usize = 107;
 
-/// Where a public socket listens.
+/// Where connections are accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
     /// TCP; `[::]` takes IPv4 as well.
@@ -29,6 +30,10 @@ pub struct AddressError {
 }
 
 impl AddressError {
+    pub(crate) fn new(given: &str, broken: &'static str, hint: impl Into<String>) -> Self {
+        Self { given: shown(given), broken, hint: hint.into() }
+    }
+
     /// What to do about it, for a `hint:` line.
     #[must_use]
     pub fn hint(&self) -> &str {
@@ -42,9 +47,27 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(given: &str) -> Result<Self, AddressError> {
-        let refuse = |broken, hint: &str| {
-            Err(AddressError { given: shown(given), broken, hint: hint.to_owned() })
-        };
+        match Self::parse(given)? {
+            Self::Tcp(at) if at.ip().is_multicast() => {
+                Err(AddressError::new(given, NO_MULTICAST, HINT))
+            }
+            address => Ok(address),
+        }
+    }
+}
+
+/// Why a group of hosts is no place for connections.
+pub(crate) const NO_MULTICAST: &str = "TCP has no multicast addresses";
+
+/// The number of a port, and nothing else.
+pub(crate) fn port_number(text: &str) -> Option<u16> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+impl Address {
+    /// The same with groups of hosts among the IP addresses.
+    pub(crate) fn parse(given: &str) -> Result<Self, AddressError> {
+        let refuse = |broken, hint: &str| Err(AddressError::new(given, broken, hint));
         if given.starts_with('/') {
             return match unix_path_broken(given) {
                 None => Ok(Self::Unix(PathBuf::from(given))),
@@ -58,7 +81,7 @@ impl FromStr for Address {
         let Ok(address) = given.parse::<SocketAddr>() else {
             return refuse(unread(given), HINT);
         };
-        match tcp_broken(address) {
+        match ip_broken(address) {
             None => Ok(Self::Tcp(address)),
             Some(broken) => refuse(broken, HINT),
         }
@@ -85,12 +108,9 @@ fn unread(given: &str) -> &'static str {
     }
 }
 
-fn tcp_broken(address: SocketAddr) -> Option<&'static str> {
+fn ip_broken(address: SocketAddr) -> Option<&'static str> {
     if address.port() == 0 {
         return Some("port 0 means a different port at every start");
-    }
-    if address.ip().is_multicast() {
-        return Some("TCP has no multicast addresses");
     }
     match address {
         SocketAddr::V6(v6) if v6.scope_id() != 0 => Some("an interface (%) cannot be given here"),
@@ -123,28 +143,8 @@ impl Address {
     /// Whether the kernel would refuse to listen on both at once.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Unix(a), Self::Unix(b)) => a == b,
-            (Self::Tcp(a), Self::Tcp(b)) => a.port() == b.port() && ips_overlap(a.ip(), b.ip()),
-            _ => false,
-        }
+        Endpoint::from(self.clone()).overlaps(&other.clone().into())
     }
-
-    /// Whether the address belongs to one interface, so that it may not be there yet at boot.
-    pub(crate) fn may_come_later(&self) -> bool {
-        match self {
-            Self::Tcp(a) => !a.ip().is_unspecified() && !a.ip().is_loopback(),
-            Self::Unix(_) => false,
-        }
-    }
-}
-
-/// `[::]` is dual-stack here: the sockets say `BindIPv6Only=both`.
-fn ips_overlap(a: IpAddr, b: IpAddr) -> bool {
-    let takes_all = |ip: IpAddr, other: IpAddr| {
-        ip.is_unspecified() && (ip.is_ipv6() || ip.is_ipv4() == other.is_ipv4())
-    };
-    a == b || takes_all(a, b) || takes_all(b, a)
 }
 
 impl fmt::Display for Address {

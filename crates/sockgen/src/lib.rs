@@ -17,6 +17,7 @@ pub mod check;
 #[doc(hidden)]
 pub mod cli;
 mod duration;
+mod endpoint;
 mod error;
 mod files;
 pub mod init;
@@ -37,8 +38,11 @@ mod validate;
 
 pub use address::{Address, AddressError};
 pub use duration::{duration, short_duration};
+pub use endpoint::{Endpoint, Inet, Kind, Vsock};
 pub use error::ManifestError;
-pub use model::{App, Argv, Canary, Exec, Health, Hooks, Listener, Probe, Ready, Swap, UnixAccess};
+pub use model::{
+    App, Argv, Canary, Exec, Health, Hooks, Listener, Probe, Ready, SocketOption, Swap, UnixAccess,
+};
 pub use names::{AppName, ListenerName, NameError, SlotName, UnitName};
 pub use place::{Place, PlaceError, Scope, below};
 pub use render::{UnitFile, render};

@@ -1,5 +1,7 @@
 //! `sockact.toml` as typed: every key, its form and its default. What it means is in `model`.
 
+mod listener;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use crate::names::{AppName, ListenerName, SlotName};
 use crate::share::Share;
 use crate::shown::{nearest, shown};
 use crate::size::Size;
+pub(crate) use listener::Listener;
 
 /// How a service is deployed on one Linux machine without losing a request: `sockact.toml`.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
@@ -58,23 +61,6 @@ pub(crate) struct Manifest {
     /// What is written for a monitor.
     #[serde(default)]
     pub(crate) metrics: Metrics,
-}
-
-/// A public socket, which systemd holds open.
-#[derive(Debug, serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Listener {
-    /// The address: it never changes while the socket is open. For another one add a listener.
-    #[serde(deserialize_with = "address")]
-    pub(crate) listen: Address,
-    /// The permissions of a unix socket, such as `"0660"`.
-    pub(crate) mode: Option<Mode>,
-    /// The owner of a unix socket; root when left out.
-    pub(crate) user: Option<String>,
-    /// The group of a unix socket; root when left out.
-    pub(crate) group: Option<String>,
-    /// The longest queue of connections that nobody accepted yet; 4096 when left out.
-    pub(crate) backlog: Option<u32>,
 }
 
 /// How a slot is asked whether it is well: by `path`, by `exec`, or at an address of its own.
@@ -300,8 +286,10 @@ fn form_error(text: &str, error: &toml::de::Error) -> ManifestError {
     ManifestError::Form { message, line, column, hint }
 }
 
-/// What the parser said, without the line breaks that it or a value put in.
+/// What the parser said, without the line breaks that it or a value put in, and without a list of keys, which is for the hint.
 fn one_line(message: &str) -> String {
+    let unknown = message.starts_with("unknown field").then(|| message.split_once(", expected "));
+    let message = unknown.flatten().map_or(message, |(message, _)| message);
     message.split(char::is_control).collect::<Vec<_>>().join(" ")
 }
 
@@ -315,9 +303,19 @@ fn hint_for(message: &str, found: &str) -> Option<String> {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     if message.starts_with("unknown field") {
         let (given, expected) = quoted.split_first()?;
+        if let Some(why) = listener::refused(given, expected) {
+            return Some(why.to_owned());
+        }
         return Some(match nearest(given, expected.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
             None => format!("the keys here are {}", expected.join(", ")),
+        });
+    }
+    if message.starts_with("unknown variant") {
+        let (given, expected) = quoted.split_first()?;
+        return Some(match nearest(given, expected.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("write one of {}", expected.join(", ")),
         });
     }
     if message.starts_with("missing field") {

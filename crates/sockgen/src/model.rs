@@ -1,5 +1,6 @@
 //! The application as everything else sees it: valid, complete, and never changed.
 
+mod listener;
 mod paths;
 
 use std::collections::BTreeMap;
@@ -8,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::address::Address;
-use crate::names::{AppName, ListenerName, SlotName};
+use crate::names::{AppName, SlotName};
 use crate::place::Place;
 use crate::share::Share;
+pub use listener::{Listener, SocketOption, UnixAccess};
 
 /// What a slot runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,30 +21,6 @@ pub enum Exec {
     Release(PathBuf),
     /// An absolute path of a program that the administrator installs.
     Program(PathBuf),
-}
-
-/// A public listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
-    /// The name under which the service adopts the descriptor.
-    pub name: ListenerName,
-    /// Where it listens.
-    pub address: Address,
-    /// The longest queue of connections that nobody accepted yet.
-    pub backlog: u32,
-    /// Permissions and owner, for a unix socket.
-    pub access: Option<UnixAccess>,
-}
-
-/// Who may connect to a unix socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnixAccess {
-    /// Permission bits, such as `0o660`.
-    pub mode: u32,
-    /// The owner; root when not given.
-    pub user: Option<String>,
-    /// The group; root when not given.
-    pub group: Option<String>,
 }
 
 /// A program and its arguments.

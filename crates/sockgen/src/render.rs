@@ -1,11 +1,9 @@
 //! The unit files of an application: text out of `templates/`, every value quoted here.
 
-use std::net::Ipv6Addr;
-
 use askama::Template;
 
-use crate::address::Address;
 use crate::duration::short_duration;
+use crate::endpoint::{Endpoint, Inet};
 use crate::model::{App, Exec, Listener, Ready};
 use crate::names::{ADMIN_FD_NAME, SlotName, UnitName};
 use crate::quote;
@@ -24,13 +22,17 @@ pub struct UnitFile {
 struct PublicSocket<'a> {
     app: &'a str,
     listener: &'a str,
+    directive: &'static str,
     address: String,
-    dual_stack: bool,
+    dual_stack: Option<bool>,
     free_bind: bool,
-    backlog: u32,
     mode: Option<String>,
     user: Option<&'a str>,
     group: Option<&'a str>,
+    directory_mode: Option<String>,
+    remove: bool,
+    backlog: Option<u32>,
+    options: Vec<String>,
     activator: UnitName,
     target: UnitName,
 }
@@ -133,16 +135,24 @@ fn public_sockets(app: &App) -> Vec<UnitName> {
 
 fn public_socket<'a>(app: &'a App, listener: &'a Listener) -> PublicSocket<'a> {
     let access = listener.access.as_ref();
+    let (directive, address) = listener.address.setting();
+    let wildcard = listener.address.inet().filter(Inet::is_v6_wildcard);
     PublicSocket {
         app: app.name().as_ref(),
         listener: listener.name.as_ref(),
-        address: quote::plain(&listener.address.to_string()),
-        dual_stack: matches!(&listener.address, Address::Tcp(at) if at.ip() == Ipv6Addr::UNSPECIFIED),
-        free_bind: listener.address.may_come_later(),
-        backlog: listener.backlog,
+        directive,
+        address: quote::plain(&address),
+        dual_stack: wildcard.map(|inet| !inet.only_v6),
+        free_bind: listener.free_bind,
         mode: access.map(|access| format!("{:04o}", access.mode)),
         user: access.and_then(|access| access.user.as_deref()),
         group: access.and_then(|access| access.group.as_deref()),
+        directory_mode: access
+            .and_then(|access| access.directory_mode)
+            .map(|mode| format!("{mode:04o}")),
+        remove: matches!(listener.address, Endpoint::Fifo(_)),
+        backlog: listener.backlog,
+        options: listener.options.iter().map(ToString::to_string).collect(),
         activator: app.activator(),
         target: app.target(),
     }

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::address::Address;
 use crate::duration::Span;
+use crate::endpoint::Listen;
 use crate::manifest::{At, Manifest, Mode};
 use crate::names::{AppName, ListenerName, SlotName};
 use crate::share::Share;
@@ -55,7 +55,7 @@ text!(ListenerName, "name of a listener", { "type": "string", "pattern": "^(?!so
 text!(Mode, "permissions", { "type": "string", "pattern": "^0?[0-7]{3}$" });
 text!(Size, "size", { "type": "string", "pattern": "^[0-9]+ *(KiB|MiB|GiB|TiB)$" });
 text!(At, "address", { "type": "string", "minLength": 1 });
-text!(Address, "address", { "type": "string", "minLength": 1 });
+text!(Listen, "address", { "type": "string", "minLength": 1 });
 // What jiff reads is more than a pattern can say: a number with a unit at the least.
 text!(Span, "duration", { "type": "string", "pattern": "^\\s*[0-9].*[a-zµ]\\s*$|^P" });
 text!(Share, "share of the connections", {

@@ -4,6 +4,7 @@
 mod health;
 mod listeners;
 mod program;
+mod socket_options;
 
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +14,6 @@ pub(crate) use self::health::health_path;
 use self::listeners::listeners;
 pub(crate) use self::program::exec;
 use self::program::{account, args, argv, environment, exec_in};
-use crate::address::Address;
 use crate::duration::{Span, short_duration};
 use crate::error::ManifestError;
 use crate::manifest::{self, Manifest};
@@ -119,27 +119,15 @@ fn slots(app: &AppName, given: Vec<SlotName>) -> Checked<Vec<SlotName>> {
 
 /// What only PID 1 can do.
 fn of_a_user(raw: &Manifest) -> Checked<()> {
-    let refuse = |key: &str| {
-        let problem = "your own systemd runs everything as you";
-        Err(ManifestError::value(key, problem).with_hint("leave it out, or install without --user"))
-    };
     if raw.user.is_some() {
-        return refuse("user");
+        return Err(as_you("user"));
     }
-    for (name, listener) in &raw.listeners {
-        if listener.user.is_some() || listener.group.is_some() {
-            return refuse(&format!(
-                "listeners.{name}.{}",
-                if listener.user.is_some() { "user" } else { "group" }
-            ));
-        }
-        if matches!(listener.listen, Address::Tcp(at) if at.port() < 1024) {
-            let problem = "only root may listen on a port below 1024";
-            return Err(ManifestError::value(format!("listeners.{name}.listen"), problem)
-                .with_hint("choose a port from 1024 on, or install without --user"));
-        }
-    }
-    Ok(())
+    listeners::of_a_user(raw)
+}
+
+fn as_you(key: &str) -> ManifestError {
+    ManifestError::value(key, "your own systemd runs everything as you")
+        .with_hint("leave it out, or install without --user")
 }
 
 fn ready(given: Ready, gate: bool) -> Checked<Ready> {

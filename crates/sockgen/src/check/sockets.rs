@@ -6,7 +6,7 @@ use super::plain::LISTEN;
 use super::roles::{is_inetd, service_of};
 use super::unit::{Entry, Unit, micros};
 use super::{At, Roles, Severity};
-use crate::address::Address;
+use crate::endpoint::{ENDPOINT_KEYS, Endpoint};
 use crate::shown::shown;
 
 pub(super) fn trigger_limit(units: &Roles<'_>) -> Vec<At> {
@@ -138,26 +138,16 @@ pub(super) fn fd_name_twice(units: &Roles<'_>) -> Vec<At> {
     found
 }
 
-/// What `ListenStream=` says, as far as two of them can be compared.
-fn address(value: &str) -> Option<Address> {
-    let whole = match value.parse::<u16>() {
-        // A bare port listens on IPv6 and IPv4 (systemd.socket(5)).
-        Ok(port) => format!("[::]:{port}"),
-        Err(_) => value.to_owned(),
-    };
-    if let Ok(address) = whole.parse() {
-        return Some(Address::Tcp(address));
-    }
-    whole.starts_with('/').then(|| Address::Unix(whole.into()))
-}
-
-/// Every stream address, and the socket that listens on it.
-fn addresses<'a>(units: &Roles<'a>) -> Vec<(&'a Unit, &'a Entry, Address)> {
+/// Every address of a kind we know, and the socket that listens on it.
+fn addresses<'a>(units: &Roles<'a>) -> Vec<(&'a Unit, &'a Entry, Endpoint)> {
     let mut all = Vec::new();
     for socket in units.sockets() {
-        for entry in socket.all("Socket", "ListenStream") {
-            if let Some(address) = socket.expand(&entry.value).as_deref().and_then(address) {
-                all.push((socket, entry, address));
+        let only_v6 = socket.value("Socket", "BindIPv6Only") == Some("ipv6-only");
+        for key in ENDPOINT_KEYS {
+            for entry in socket.all("Socket", key) {
+                let value = socket.expand(&entry.value);
+                let at = value.and_then(|value| Endpoint::of_setting(key, &value, only_v6));
+                all.extend(at.map(|at| (socket, entry, at)));
             }
         }
     }
@@ -177,24 +167,24 @@ fn overlaps<'a>(units: &Roles<'a>) -> Vec<(&'a Unit, &'a Entry, &'a Unit)> {
     let mut found = Vec::new();
     for (index, (socket, entry, address)) in all.iter().enumerate() {
         let place = match address {
-            Address::Tcp(address) => address.port().to_string(),
-            Address::Unix(path) => path.display().to_string(),
+            Endpoint::Tcp(inet) | Endpoint::Udp(inet) => inet.at.port().to_string(),
+            Endpoint::Vsock(vsock) => format!("vsock:{}", vsock.port),
+            Endpoint::Unix(path)
+            | Endpoint::UnixDatagram(path)
+            | Endpoint::UnixSeqpacket(path)
+            | Endpoint::Fifo(path) => path.display().to_string(),
         };
         let earlier = by_place.entry(place).or_default();
-        let taken = earlier.iter().map(|earlier| &all[*earlier]).find(|(other, _, a)| {
-            a.overlaps(address) && !excludes(socket, other) && !only_one_v6(socket, other)
-        });
+        let taken = earlier
+            .iter()
+            .map(|earlier| &all[*earlier])
+            .find(|(other, _, a)| a.overlaps(address) && !excludes(socket, other));
         if let Some((other, ..)) = taken {
             found.push((*socket, *entry, *other));
         }
         earlier.push(index);
     }
     found
-}
-
-/// `[::]:80` and `0.0.0.0:80` live together when the former takes no IPv4 (systemd.socket(5)).
-fn only_one_v6(a: &Unit, b: &Unit) -> bool {
-    [a, b].iter().any(|socket| socket.value("Socket", "BindIPv6Only") == Some("ipv6-only"))
 }
 
 fn reuses(socket: &Unit) -> bool {

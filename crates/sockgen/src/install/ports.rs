@@ -1,14 +1,19 @@
 //! Whether an address is free, and who has it when it is not.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::Path;
 
+use nix::sys::socket::VsockAddr;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
+use rustix::process::{getegid, geteuid};
 
 use super::systemd;
-use crate::address::Address;
-use crate::listening::Table;
+use crate::endpoint::{Endpoint, Inet, Vsock};
+use crate::listening::{Inode, Table, listening};
+use crate::model::{Listener, UnixAccess};
 
 /// What trying an address gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,84 +56,109 @@ impl Holder {
 }
 
 /// Tries the address without ever listening, so that no client is taken by mistake.
-pub(crate) fn try_address(address: &Address) -> Tried {
-    match address {
-        Address::Tcp(tcp) => match try_bind(*tcp) {
+pub(crate) fn try_listener(listener: &Listener) -> Tried {
+    let endpoint = &listener.address;
+    let inodes = in_the_way(endpoint);
+    let taken = || Tried::Taken(holder(endpoint, &inodes));
+    match (endpoint, endpoint.path()) {
+        (Endpoint::Fifo(path), _) => try_fifo(path, listener.access.as_ref()),
+        (_, Some(_)) if !inodes.is_empty() => taken(),
+        (_, Some(path)) => match fs::symlink_metadata(path) {
+            // systemd replaces a socket that nobody listens on any more.
+            Ok(found) if !found.file_type().is_socket() => {
+                Tried::Refused("it is not a socket".into())
+            }
+            _ => Tried::Free,
+        },
+        (_, None) => match try_bind(endpoint) {
             Ok(()) => Tried::Free,
-            Err(Errno::ADDRINUSE) => Tried::Taken(holder(address, &in_the_way(address))),
-            Err(Errno::ADDRNOTAVAIL) => Tried::NotHere,
+            Err(Errno::ADDRINUSE) => taken(),
+            Err(Errno::ADDRNOTAVAIL) if endpoint.inet().is_some() => Tried::NotHere,
             // A port below 1024, tried without root: only root will listen on it.
-            Err(Errno::ACCESS) => match in_the_way(address) {
-                inodes if inodes.is_empty() => Tried::Free,
-                inodes => Tried::Taken(holder(address, &inodes)),
-            },
+            Err(Errno::ACCESS) if inodes.is_empty() => Tried::Free,
+            Err(Errno::ACCESS) => taken(),
             Err(error) => Tried::Refused(error.to_string()),
         },
-        Address::Unix(path) => {
-            let inodes = in_the_way(address);
-            if !inodes.is_empty() {
-                return Tried::Taken(holder(address, &inodes));
-            }
-            match fs::symlink_metadata(path) {
-                // systemd replaces a socket that nobody listens on any more.
-                Ok(found) if !is_socket(&found) => Tried::Refused("it is not a socket".into()),
-                _ => Tried::Free,
-            }
-        }
     }
 }
 
-fn is_socket(found: &fs::Metadata) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    found.file_type().is_socket()
-}
-
-/// Binds as systemd will. With `SO_REUSEADDR` only a listening socket is in the way.
-fn try_bind(address: SocketAddr) -> Result<(), Errno> {
-    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
-    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
-    if address.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, false)?;
+/// systemd takes a FIFO that is there only when it is as it would make it (measured on 252: `File exists`).
+fn try_fifo(path: &Path, access: Option<&UnixAccess>) -> Tried {
+    let Ok(found) = fs::symlink_metadata(path) else { return Tried::Free };
+    let mode = access.map_or(0o660, |access| access.mode);
+    let own = geteuid().as_raw();
+    if !found.file_type().is_fifo() {
+        Tried::Refused("it is not a FIFO".into())
+    } else if found.mode() & 0o777 != mode
+        || found.uid() != own
+        || found.gid() != getegid().as_raw()
+    {
+        let now = format!("{:04o} of {}:{}", found.mode() & 0o777, found.uid(), found.gid());
+        Tried::Refused(format!("a FIFO is there with the mode {now}: remove it"))
+    } else {
+        Tried::Free
     }
-    bind(&socket, &address)
 }
 
-/// The inodes of the listening sockets that are in the way of an address.
-fn in_the_way(address: &Address) -> Vec<u64> {
-    let tables: &[Table] = match address {
-        Address::Tcp(_) => &[Table::Tcp, Table::Tcp6],
-        Address::Unix(_) => &[Table::Unix],
+/// Binds as systemd will, but for UDP: there `SO_REUSEADDR` would let in a second socket, which takes the first one's datagrams. For TCP only a
+/// listening socket is in the way with it.
+fn try_bind(endpoint: &Endpoint) -> Result<(), Errno> {
+    let (Inet { at, only_v6 }, kind) = match endpoint {
+        Endpoint::Tcp(inet) => (inet, SocketType::STREAM),
+        Endpoint::Udp(inet) => (inet, SocketType::DGRAM),
+        Endpoint::Vsock(vsock) => return try_vsock(*vsock),
+        _ => return Ok(()),
     };
-    let overlap = |table: &Table| table.listening(|at| at.overlaps(address)).unwrap_or_default();
-    tables.iter().flat_map(overlap).collect()
+    let family = if at.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, kind == SocketType::STREAM)?;
+    if at.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, *only_v6)?;
+    }
+    bind(&socket, at)
+}
+
+fn try_vsock(vsock: Vsock) -> Result<(), Errno> {
+    let at = VsockAddr::new(vsock.number(), vsock.port);
+    let socket = socket_with(AddressFamily::VSOCK, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    nix::sys::socket::bind(socket.as_raw_fd(), &at)
+        .map_err(|error| Errno::from_raw_os_error(error as i32))
+}
+
+/// The sockets that are in the way of an endpoint.
+fn in_the_way(endpoint: &Endpoint) -> Vec<Inode> {
+    if let Endpoint::Vsock(_) = endpoint {
+        // Of these only systemd's are seen.
+        return listening(endpoint, 1).unwrap_or_default();
+    }
+    let overlap = |table: &Table| table.listening(|at| at.overlaps(endpoint)).unwrap_or_default();
+    Table::beside(endpoint).iter().flat_map(overlap).map(Inode::Socket).collect()
 }
 
 /// The process with the lowest number that holds one of the sockets; systemd before its services.
-fn holder(address: &Address, inodes: &[u64]) -> Holder {
-    let links: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
+fn holder(endpoint: &Endpoint, inodes: &[Inode]) -> Holder {
     let mut pids: Vec<u32> = fs::read_dir("/proc")
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
     pids.sort_unstable();
-    let Some(pid) = pids.into_iter().find(|pid| holds(*pid, &links)) else {
+    let Some(pid) = pids.into_iter().find(|pid| holds(*pid, inodes)) else {
         return Holder::default();
     };
     let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let command = comm.trim().chars().filter(|c| !c.is_control()).collect();
     let unit = match pid {
-        1 => systemd::socket_unit_of(address),
+        1 => systemd::socket_unit_of(endpoint),
         _ => unit_of(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default()),
     };
     Holder { pid: Some(pid), command, unit }
 }
 
-fn holds(pid: u32, links: &[String]) -> bool {
+fn holds(pid: u32, inodes: &[Inode]) -> bool {
     fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().any(|entry| {
-        let link = entry.and_then(|entry| fs::read_link(entry.path()));
-        link.is_ok_and(|to| links.iter().any(|link| to.as_os_str() == link.as_str()))
+        let inode = entry.ok().and_then(|entry| Inode::of_descriptor(&entry.path()));
+        inode.is_some_and(|inode| inodes.contains(&inode))
     })
 }
 
@@ -141,33 +171,72 @@ fn unit_of(cgroups: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    /// A listener as the manifest makes it.
+    fn listener(listen: &str, more: &str) -> Listener {
+        let manifest = format!(
+            "name = \"shop\"\nexec = \"bin/shop\"\n[listeners.one]\nlisten = {listen:?}\n{more}"
+        );
+        crate::App::parse(&manifest).unwrap().listeners()[0].clone()
+    }
+
+    #[track_caller]
+    fn taken_then_free(listener: &Listener, socket: impl AsRawFd) {
+        let Tried::Taken(holder) = try_listener(listener) else { panic!("free") };
+        assert_eq!(holder.pid, Some(std::process::id()));
+        drop(socket);
+        assert_eq!(try_listener(listener), Tried::Free);
+    }
 
     #[test]
     fn a_port_of_ours_is_taken_by_this_process() {
         for any in ["127.0.0.1:0", "[::1]:0"] {
-            let Ok(listener) = std::net::TcpListener::bind(any) else { continue };
-            let address = Address::Tcp(listener.local_addr().unwrap());
-            let Tried::Taken(holder) = try_address(&address) else { panic!("{address} is free") };
-            assert_eq!(holder.pid, Some(std::process::id()));
-            drop(listener);
-            assert_eq!(try_address(&address), Tried::Free);
+            let Ok(socket) = std::net::TcpListener::bind(any) else { continue };
+            let at = socket.local_addr().unwrap().to_string();
+            assert_eq!(try_listener(&listener(&at, "type = \"datagram\"")), Tried::Free);
+            taken_then_free(&listener(&at, ""), socket);
+            let Ok(socket) = std::net::UdpSocket::bind(any) else { continue };
+            let at = socket.local_addr().unwrap().to_string();
+            // As those have it whose datagrams a second socket would get.
+            sockopt::set_socket_reuseaddr(&socket, true).unwrap();
+            taken_then_free(&listener(&at, "type = \"datagram\""), socket);
         }
+    }
+
+    #[test]
+    fn ipv6_alone_stands_beside_ipv4() {
+        let socket = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+        let at = format!("[::]:{}", socket.local_addr().unwrap().port());
+        assert_eq!(try_listener(&listener(&at, "dual_stack = false")), Tried::Free);
+        taken_then_free(&listener(&at, ""), socket);
     }
 
     #[test]
     fn a_path_is_taken_while_somebody_listens_and_free_when_stale() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let address = Address::Unix(path.clone());
-        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let Tried::Taken(holder) = try_address(&address) else { panic!("free") };
-        assert_eq!(holder.pid, Some(std::process::id()));
-        drop(listener);
-        assert_eq!(try_address(&address), Tried::Free);
+        let at = |more| listener(path.to_str().unwrap(), more);
+        let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(matches!(try_listener(&at("type = \"seqpacket\"")), Tried::Taken(_)));
+        taken_then_free(&at(""), socket);
+        fs::remove_file(&path).unwrap();
+        let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        taken_then_free(&at("type = \"datagram\""), socket);
         fs::remove_file(&path).unwrap();
         fs::write(&path, "").unwrap();
-        assert_eq!(try_address(&address), Tried::Refused("it is not a socket".into()));
+        assert_eq!(try_listener(&at("")), Tried::Refused("it is not a socket".into()));
+        let fifo = at("type = \"fifo\"\nmode = \"0640\"");
+        assert_eq!(try_listener(&fifo), Tried::Refused("it is not a FIFO".into()));
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, 0o600.into()).unwrap();
+        let Tried::Refused(why) = try_listener(&fifo) else { panic!("free") };
+        assert!(why.contains("0600"), "{why}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(try_listener(&fifo), Tried::Free);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::InstallError;
-use super::snapshot::{listen_stream, ours};
-use crate::address::Address;
+use super::snapshot::{listens_on, ours};
 use crate::check::Unit;
+use crate::endpoint::Endpoint;
 use crate::model::App;
 use crate::names::ADMIN_FD_NAME;
 use crate::place::below;
@@ -17,7 +17,7 @@ pub struct Removed {
     /// Its unit, `shop-http.socket`.
     pub unit: String,
     /// Where it listens, as long as it is open.
-    pub address: Address,
+    pub address: Endpoint,
     /// The unit file that an earlier install wrote.
     pub path: PathBuf,
 }
@@ -30,8 +30,7 @@ impl Removed {
         if admin || !unit.ends_with(".socket") {
             return None;
         }
-        // A `%` stands twice in a unit file.
-        let address = listen_stream(unit, text).replace("%%", "%").parse().ok()?;
+        let address = listens_on(unit, text)?;
         Some(Self { unit: unit.to_owned(), address, path: PathBuf::new() })
     }
 }

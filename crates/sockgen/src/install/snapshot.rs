@@ -10,6 +10,7 @@ use super::ports::{self, Tried};
 use super::systemd::{self, UnitState};
 use super::{InstallError, Request};
 use crate::check::Unit;
+use crate::endpoint::{ENDPOINT_KEYS, Endpoint};
 use crate::model::{App, Exec};
 use crate::names::SlotName;
 use crate::place::{Place, Scope, below};
@@ -113,25 +114,29 @@ impl Snapshot {
     }
 
     fn try_addresses(&self, app: &App) -> BTreeMap<String, Tried> {
-        let open_already = |unit: &str, address: &str| {
-            self.is_live(unit)
-                && self.ours.get(unit).is_some_and(|text| listen_stream(unit, text) == address)
+        let open_already = |unit: &str, address: &Endpoint| {
+            let open = self.ours.get(unit).and_then(|text| listens_on(unit, text));
+            self.is_live(unit) && open.is_some_and(|open| open.setting() == address.setting())
         };
         app.listeners()
             .iter()
             .filter(|listener| {
-                let unit = app.socket_unit(&listener.name);
-                let address = crate::quote::plain(&listener.address.to_string());
-                !open_already(unit.as_ref(), &address)
+                !open_already(app.socket_unit(&listener.name).as_ref(), &listener.address)
             })
-            .map(|listener| (listener.name.to_string(), ports::try_address(&listener.address)))
+            .map(|listener| (listener.name.to_string(), ports::try_listener(listener)))
             .collect()
     }
 }
 
-/// The address in the text of a socket unit.
-pub(crate) fn listen_stream(unit: &str, text: &str) -> String {
-    Unit::parse(unit, text).value("Socket", "ListenStream").unwrap_or_default().to_owned()
+/// Where the socket of a unit's text listens, when that is of a kind we make.
+pub(crate) fn listens_on(unit: &str, text: &str) -> Option<Endpoint> {
+    let unit = Unit::parse(unit, text);
+    let only_v6 = unit.value("Socket", "BindIPv6Only") == Some("ipv6-only");
+    ENDPOINT_KEYS.iter().find_map(|key| {
+        // A `%` stands twice in a unit file.
+        let value = unit.value("Socket", key)?.replace("%%", "%");
+        Endpoint::of_setting(key, &value, only_v6)
+    })
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>, InstallError> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use super::InstallError;
-use crate::address::Address;
+use crate::endpoint::Endpoint;
 use crate::place::Place;
 
 /// What systemd knows of one unit.
@@ -94,14 +94,15 @@ pub(crate) fn enable(place: &Place, root: Option<&Path>, unit: &str) -> Result<(
     }
 }
 
-/// The socket unit that is in the way of an address, as far as systemd says.
-pub(crate) fn socket_unit_of(address: &Address) -> Option<String> {
-    let args = ["list-sockets", "--all", "--no-legend", "--plain", "--full"];
+/// The socket unit that is in the way of an endpoint, as far as systemd says.
+pub(crate) fn socket_unit_of(endpoint: &Endpoint) -> Option<String> {
+    let args = ["list-sockets", "--all", "--show-types", "--no-legend", "--plain", "--full"];
     let output = systemctl(&Place::system(), "list sockets", &args).ok()?;
     String::from_utf8_lossy(&output.stdout).lines().find_map(|line| {
         let mut words = line.split_whitespace();
-        let theirs: Address = words.next()?.parse().ok()?;
-        theirs.overlaps(address).then(|| words.next().map(str::to_owned))?
+        let (at, kind) = (words.next()?, words.next()?);
+        let theirs = Endpoint::of_setting(&format!("Listen{kind}"), at, false)?;
+        theirs.overlaps(endpoint).then(|| words.next().map(str::to_owned))?
     })
 }
 

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::ports::{Holder, Tried};
 use super::removed::Removed;
-use super::snapshot::{Found, Program, Snapshot, listen_stream};
+use super::snapshot::{Found, Program, Snapshot, listens_on};
 use super::{Plan, Problem};
+use crate::endpoint::Endpoint;
 use crate::files::Change;
 use crate::model::{App, Exec};
 use crate::names::UnitName;
@@ -127,18 +128,21 @@ fn live_sockets(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Ve
         if gone(units, now).any(|slot| now.is_live(slot) && is_admin_of(name, slot)) {
             continue;
         }
-        let before = listen_stream(name, old);
+        let before = listens_on(name, old);
+        let shown = before.as_ref().map(ToString::to_string).unwrap_or_default();
         let Some(unit) = units.iter().find(|unit| unit.name.as_ref() == name) else {
             if let Some(hint) = needed(app, name, old) {
-                let message = format!("{name} is open at {before}, and would be removed");
+                let message = format!("{name} is open at {shown}, and would be removed");
                 problems.push(Problem::new(message, hint));
             }
             continue;
         };
-        let after = listen_stream(name, &unit.text);
-        if before != after {
+        let after = listens_on(name, &unit.text);
+        // What else changes waits until the socket is next opened.
+        if before.map(|at| at.setting()) != after.as_ref().map(Endpoint::setting) {
+            let after = after.map(|at| at.to_string()).unwrap_or_default();
             let message =
-                format!("{name} is open at {before}, and its address would become {after}");
+                format!("{name} is open at {shown}, and its address would become {after}");
             let hint = "keep it and add a listener with a new name for the new address; \
                         systemd would lose an open socket whose address changes";
             problems.push(Problem::new(message, hint));
@@ -267,6 +271,10 @@ fn addresses(app: &App, now: &Snapshot, problems: &mut Vec<Problem>, notes: &mut
         let (name, address) = (&listener.name, &listener.address);
         match now.tried.get(name.as_ref()) {
             None | Some(Tried::Free) => {}
+            Some(Tried::NotHere) if !listener.free_bind => problems.push(Problem::new(
+                format!("{address} of listeners.{name} is no address of this machine now"),
+                "give it to an interface first, or write free_bind = true: then the socket opens all the same",
+            )),
             Some(Tried::NotHere) => notes.push(format!(
                 "{address} of listeners.{name} is no address of this machine now; the socket \
                  listens as soon as it is"

@@ -182,7 +182,9 @@ fn addresses_and_programs_that_are_no_good() {
     now.tried.insert("http".into(), Tried::Refused("no".into()));
     refused(RELEASE, &now, "cannot be used: no");
     now.tried.insert("http".into(), Tried::NotHere);
-    assert_eq!(decide(RELEASE, &now).unwrap().notes.len(), 1);
+    refused(RELEASE, &now, "is no address of this machine now");
+    let later = RELEASE.replace("127.0.0.1", "192.0.2.7");
+    assert_eq!(decide(&later, &now).unwrap().notes.len(), 1);
     now.tried.clear();
     for (program_is, says) in [
         (Program::Missing, "does not exist"),
@@ -226,4 +228,15 @@ fn a_release_without_the_new_exec_has_to_be_followed_by_one_that_has_it() {
     let plan = decide(&RELEASE.replace("bin/shop", "bin/new"), &now).unwrap();
     assert!(plan.notes[0].contains("the release in green has no bin/new"), "{:?}", plan.notes);
     assert_eq!(plan.next.last().unwrap(), "sockctl deploy shop PATH");
+}
+
+#[test]
+fn a_live_socket_keeps_its_kind_and_address_and_may_change_its_options() {
+    let mut now = installed(RELEASE);
+    start(&mut now, "shop-http.socket");
+    let datagrams = format!("{RELEASE}type = \"datagram\"\n");
+    refused(&datagrams, &now, "its address would become 127.0.0.1:8080 (UDP)");
+    let options = format!("{RELEASE}no_delay = true\n");
+    let plan = decide(&options, &now).unwrap();
+    assert!(plan.notes[0].contains("is open and stays as it is"), "{:?}", plan.notes);
 }
