@@ -124,7 +124,9 @@ fn install(name: &str, version: &str, root: &Path) {
     assert!(status.success(), "{install:?} failed: {status}");
 }
 
-pub(crate) fn workspace() -> &'static Path {
+/// The folder of the whole repository.
+#[must_use]
+pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("this package is a directory of the workspace")

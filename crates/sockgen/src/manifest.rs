@@ -286,11 +286,18 @@ fn form_error(text: &str, error: &toml::de::Error) -> ManifestError {
     ManifestError::Form { message, line, column, hint }
 }
 
-/// What the parser said, without the line breaks that it or a value put in, and without a list of keys, which is for the hint.
+/// What the parser said, without the line breaks that it or a value put in, without a list of keys, which is for the hint, and without the
+/// middle of a value that is too long to read.
 fn one_line(message: &str) -> String {
+    const LONGEST: usize = 300;
     let unknown = message.starts_with("unknown field").then(|| message.split_once(", expected "));
     let message = unknown.flatten().map_or(message, |(message, _)| message);
-    message.split(char::is_control).collect::<Vec<_>>().join(" ")
+    let calm: Vec<char> = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if calm.len() <= LONGEST {
+        return calm.into_iter().collect();
+    }
+    let (start, end) = (&calm[..LONGEST / 2], &calm[calm.len() - LONGEST / 2..]);
+    start.iter().chain(&['.'; 3]).chain(end).collect()
 }
 
 /// One line of the manifest as shown under a message: no control characters, not too long.

@@ -1,0 +1,394 @@
+//! Every string of every manifest of the tests, with everything in its place that has a meaning to systemd: it is refused, or systemd reads units
+//! in which nothing but the directives that are made of it has changed.
+//!
+//! The values are a list and, at each run, others made at random: `HOSTILE_SEED=7 cargo test -p e2e --test hostile` makes the same again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::SystemTime;
+
+use e2e::Sandbox;
+use e2e::binaries::workspace;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde_json::{Value, json};
+use sockgen::{App, render, shown};
+
+/// A key of the manifest, what systemd shows of a unit that is made of it, and whether the first of those shows it letter by letter.
+/// (Arguments and variables are shown in a form of systemctl's own; that a program gets them byte for byte is a test of `units`.)
+type MadeOf = (&'static str, &'static [&'static str], bool);
+
+/// All keys that are in a unit, and need not be of a few letters and digits.
+const MADE_OF: &[MadeOf] = &[
+    ("args.*", &["ExecStart", "ExecStartEx"], false),
+    ("exec", &["ExecStart", "ExecStartEx", "WorkingDirectory"], true),
+    ("environment.*", &["Environment"], false),
+    ("health.at.*", &["Environment"], true),
+    // A path is looked for below its mounts.
+    ("listeners.*.listen", &["Listen", "RequiresMountsFor", "FreeBind", "BindIPv6Only"], true),
+    ("listeners.*.user", &["SocketUser"], true),
+    ("listeners.*.group", &["SocketGroup"], true),
+    ("listeners.*.mode", &["SocketMode"], true),
+    ("listeners.*.directory_mode", &["DirectoryMode"], true),
+    ("listeners.*.interface", &["BindToDevice"], true),
+    ("listeners.*.congestion", &["TCPCongestion"], true),
+    ("listeners.*.symlinks.*", &["Symlinks"], true),
+    ("user", &["User"], true),
+];
+
+/// In the middle of something, at its ends, and alone.
+const HOSTILE: &[&str] = &[
+    "",
+    " ",
+    "\t",
+    "\n",
+    "\0",
+    "\r",
+    "a\nExecStartPre=/bin/false",
+    "a\rExecStartPre=/bin/false",
+    "a\n[Install]\nAlias=x.service",
+    "\\",
+    "\\\n",
+    "ends \\",
+    "\\x41",
+    "\\n",
+    "\"",
+    "'",
+    "a\" \"b",
+    "'a b'",
+    "%",
+    "%%",
+    "%n",
+    "%h/%i",
+    "100%",
+    "$",
+    "$$",
+    "$HOME",
+    "${HOME}",
+    "`id`",
+    "$(id)",
+    ";",
+    " ; /bin/false",
+    "#",
+    "# x",
+    "; x",
+    "[Service]",
+    "=",
+    "a=b",
+    "-",
+    "--",
+    "-x",
+    "@x",
+    "+x",
+    "!x",
+    ":x",
+    "|x",
+    "~",
+    "*",
+    "?",
+    "../",
+    "/../../etc",
+    "/./x",
+    "//x",
+    "~/x",
+    "größe",
+    "\u{1f980}",
+    "\u{2028}",
+    "\u{85}",
+    "\u{feff}",
+    "\u{202e}abc",
+    "\x1b[31m",
+    "\x7f",
+    "0",
+    "-1",
+    "65536",
+    "infinity",
+    "yes",
+];
+
+/// One string of a manifest: the keys and indexes that lead to it.
+type Leaf = Vec<String>;
+
+fn leaves(value: &Value, at: &[String], found: &mut Vec<Leaf>) {
+    let below = |step: String| [at, &[step]].concat();
+    match value {
+        Value::String(_) => found.push(at.to_vec()),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(index, item)| leaves(item, &below(index.to_string()), found)),
+        Value::Object(table) => {
+            table.iter().for_each(|(key, item)| leaves(item, &below(key.clone()), found));
+        }
+        _ => {}
+    }
+}
+
+/// `listeners.*.listen`: with `*` for a name that the user chooses and for an index, as the schema has it.
+fn pattern(leaf: &Leaf) -> String {
+    let chosen = |index: usize| match (leaf[0].as_str(), index) {
+        ("listeners" | "environment", 1) => true,
+        ("health", 2) => leaf[1] == "at",
+        _ => false,
+    };
+    let steps = leaf.iter().enumerate();
+    let steps = steps.map(|(index, step)| match chosen(index) || step.parse::<usize>().is_ok() {
+        true => "*",
+        false => step,
+    });
+    steps.collect::<Vec<_>>().join(".")
+}
+
+fn with(manifest: &Value, leaf: &Leaf, text: &str) -> Value {
+    let mut changed = manifest.clone();
+    let place = leaf.iter().fold(&mut changed, |value, step| match value {
+        Value::Array(items) => &mut items[step.parse::<usize>().expect("an index")],
+        table => &mut table[step],
+    });
+    *place = json!(text);
+    changed
+}
+
+/// TOML in which every table is inline. A string of JSON is one of TOML, but for one character.
+fn toml(value: &Value) -> String {
+    let text = |text: &str| json!(text).to_string().replace('\x7f', "\\u007f");
+    match value {
+        Value::Object(table) => {
+            let pairs: Vec<_> = table
+                .iter()
+                .map(|(key, value)| format!("{} = {}", text(key), toml(value)))
+                .collect();
+            format!("{{ {} }}", pairs.join(", "))
+        }
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", "))
+        }
+        Value::String(string) => text(string),
+        other => other.to_string(),
+    }
+}
+
+fn document(manifest: &Value) -> String {
+    let table = manifest.as_object().expect("a manifest is a table");
+    table.iter().map(|(key, value)| format!("{key} = {}\n", toml(value))).collect()
+}
+
+fn units(manifest: &Value) -> Result<BTreeMap<String, String>, sockgen::ManifestError> {
+    let app = App::parse(&document(manifest))?;
+    Ok(render(&app).into_iter().map(|unit| (unit.name.to_string(), unit.text)).collect())
+}
+
+/// Strings of what is nasty and of anything.
+fn random() -> Vec<String> {
+    let seed = std::env::var("HOSTILE_SEED").ok().map(|text| text.parse().expect("a number"));
+    let now = || SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
+    let seed: u64 = seed.unwrap_or_else(now);
+    println!("HOSTILE_SEED={seed}");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let word = prop_oneof![
+        prop::sample::select(HOSTILE.to_vec()).prop_map(str::to_owned),
+        any::<String>()
+    ];
+    let text = prop::collection::vec(word, 1..4).prop_map(|words| words.concat());
+    (0..30).map(|_| text.new_tree(&mut runner).expect("no filter").current()).collect()
+}
+
+/// The hostile forms of a value.
+fn forms(given: &str, random: &[String]) -> BTreeSet<String> {
+    let words = HOSTILE.iter().copied().chain(random.iter().map(String::as_str));
+    let mut forms: BTreeSet<String> = words
+        .flat_map(|word| [word.into(), format!("{given}{word}"), format!("{word}{given}")])
+        .collect();
+    forms.insert("x".repeat(1 << 20));
+    forms.insert(format!("{given}{}", "%".repeat(20_000)));
+    forms
+}
+
+/// A unit of a manifest with a hostile value in it, beside the unit of the same manifest without.
+struct Pair {
+    pattern: String,
+    value: String,
+    plain: String,
+    hostile: String,
+}
+
+/// Units by their texts, under names of their own.
+#[derive(Default)]
+struct Folder(BTreeMap<String, String>);
+
+impl Folder {
+    fn add(&mut self, unit: &str, text: &str) -> String {
+        let count = self.0.len();
+        let suffix = unit.rsplit_once('.').expect("a unit has a suffix").1;
+        let name =
+            self.0.entry(text.to_owned()).or_insert_with(|| format!("hostile-{count}.{suffix}"));
+        name.clone()
+    }
+
+    /// Puts all into the sandbox at once.
+    fn install(&self, sandbox: &Sandbox) {
+        let home = tempfile();
+        for (text, name) in &self.0 {
+            fs::write(home.join(name), text).expect("a directory of the test");
+        }
+        let mut tar = std::process::Command::new("tar");
+        let archive = tar.args(["--create", "--directory"]).arg(&home).arg(".").output();
+        fs::remove_dir_all(&home).expect("a directory of the test");
+        sandbox.install_file("/srv/units.tar", archive.expect("tar").stdout, 0o644);
+        sandbox
+            .run(["tar", "--extract", "--file=/srv/units.tar", "--directory=/run/systemd/system"])
+            .ok();
+        sandbox.run(["systemctl", "daemon-reload"]).ok();
+    }
+}
+
+fn tempfile() -> std::path::PathBuf {
+    let home = std::env::temp_dir().join(format!("sockact-hostile-{}", std::process::id()));
+    fs::create_dir_all(&home).expect("a directory of the test");
+    home
+}
+
+/// Whatever each of the strings may be, accepted: every pair of units, and how many values were refused.
+fn pairs(folder: &mut Folder) -> (Vec<Pair>, usize) {
+    let random = random();
+    let (mut pairs, mut refused, mut seen) = (Vec::new(), 0, BTreeSet::new());
+    let cases = fs::read_dir(workspace().join("crates/sockgen/tests/cases")).expect("cases");
+    let mut cases: Vec<_> = cases.map(|case| case.expect("a case").path()).collect();
+    cases.sort();
+    for case in cases {
+        let text = fs::read_to_string(case.join("sockact.toml")).expect("a manifest");
+        let manifest: Value = toml::from_str(&text).expect("TOML");
+        let plain = units(&manifest).unwrap_or_else(|e| panic!("{}: {e}", case.display()));
+        let mut all = Vec::new();
+        leaves(&manifest, &[], &mut all);
+        for leaf in all {
+            let given = leaf.iter().fold(&manifest, |value, step| match value {
+                Value::Array(items) => &items[step.parse::<usize>().expect("an index")],
+                table => &table[step],
+            });
+            let given = given.as_str().expect("a string");
+            // One of a kind: of a list the first, of listeners each kind of address.
+            let kind = given.chars().next().filter(|_| leaf[0] == "listeners");
+            if !seen.insert((pattern(&leaf), kind)) {
+                continue;
+            }
+            for value in forms(given, &random) {
+                match units(&with(&manifest, &leaf, &value)) {
+                    Err(error) => {
+                        refused += 1;
+                        let text = error.to_string();
+                        let calm = text.chars().all(|c| c == '\n' || !c.is_control());
+                        assert!(
+                            calm && text.len() < 1000,
+                            "{}: {value:?} gives {text:?}",
+                            pattern(&leaf)
+                        );
+                    }
+                    // A name is in the names of all units: what may be in one is proven elsewhere.
+                    Ok(_) if ["name", "slots"].contains(&leaf[0].as_str()) => {}
+                    Ok(units) => {
+                        assert!(
+                            units.keys().eq(plain.keys()),
+                            "{}: {}",
+                            pattern(&leaf),
+                            shown(&value)
+                        );
+                        let changed = units.iter().filter(|(name, text)| plain[*name] != **text);
+                        pairs.extend(changed.map(|(name, text)| Pair {
+                            pattern: pattern(&leaf),
+                            value: value.clone(),
+                            plain: folder.add(name, &plain[name]),
+                            hostile: folder.add(name, text),
+                        }));
+                    }
+                }
+            }
+        }
+    }
+    (pairs, refused)
+}
+
+/// What systemd knows of these units, but for what depends on a unit's name.
+fn properties(sandbox: &Sandbox, folder: &Folder) -> BTreeMap<String, BTreeMap<String, String>> {
+    let names: Vec<&String> = folder.0.values().collect();
+    let mut all = BTreeMap::new();
+    for names in names.chunks(200) {
+        let names = names.iter().map(|name| name.as_str());
+        let shown = sandbox.run(["systemctl", "show", "--all", "--"].into_iter().chain(names)).ok();
+        for unit in shown.stdout.split("\n\n") {
+            let pairs = unit.lines().filter_map(|line| line.split_once('='));
+            let mut unit: BTreeMap<String, String> = pairs
+                // The order of a list of units is that of a hash table.
+                .map(|(key, value)| {
+                    let mut words: Vec<_> = value.split(' ').collect();
+                    if key != "ExecStart" {
+                        words.sort_unstable()
+                    }
+                    (key.to_owned(), words.join(" "))
+                })
+                .collect();
+            let id = unit.remove("Id").expect("every unit has an id");
+            unit.retain(|key, _| !OF_ITS_NAME.contains(&key.as_str()));
+            all.insert(id, unit);
+        }
+    }
+    all
+}
+
+const OF_ITS_NAME: [&str; 5] =
+    ["Names", "FragmentPath", "Triggers", "TriggeredBy", "SyslogIdentifier"];
+
+#[test]
+fn a_value_changes_no_directive_but_those_that_are_made_of_it() {
+    let sandbox = Sandbox::boot();
+    let mut folder = Folder::default();
+    let (pairs, refused) = pairs(&mut folder);
+    println!(
+        "{refused} values refused, {} units with one, {} different",
+        pairs.len(),
+        folder.0.len()
+    );
+    assert!(refused > 1000 && pairs.len() > 300, "the values are not tried");
+    folder.install(&sandbox);
+    let all = properties(&sandbox, &folder);
+    let mut faults = BTreeSet::new();
+    for pair in &pairs {
+        let (plain, hostile) = (&all[&pair.plain], &all[&pair.hostile]);
+        assert_eq!(hostile["LoadState"], "loaded", "{}: {}", pair.pattern, shown(&pair.value));
+        let made_of = MADE_OF.iter().find(|(pattern, ..)| *pattern == pair.pattern);
+        let (made_of, verbatim) =
+            made_of.map_or((&[][..], false), |(_, keys, as_it_is)| (*keys, *as_it_is));
+        if let Some(own) = made_of.first().filter(|_| verbatim)
+            && plain.get(*own) != hostile.get(*own)
+            && !hostile[*own].contains(&pair.value)
+        {
+            faults.insert(format!(
+                "{} = {}: {own} is {}",
+                pair.pattern,
+                shown(&pair.value),
+                shown(&hostile[*own])
+            ));
+        }
+        let keys: BTreeSet<&String> = plain.keys().chain(hostile.keys()).collect();
+        for key in keys.into_iter().filter(|key| plain.get(*key) != hostile.get(*key)) {
+            if !made_of.contains(&key.as_str()) {
+                let text = |unit: &BTreeMap<String, String>| {
+                    shown(unit.get(key).map_or("nothing", |text| text))
+                };
+                let (was, is) = (text(plain), text(hostile));
+                faults.insert(format!(
+                    "{} = {:?}: {key} was {was:?}, is {is:?}",
+                    pair.pattern, pair.value
+                ));
+            }
+        }
+    }
+    let said = sandbox.run(["journalctl", "--boot", "--output=cat", "_PID=1", "--grep=hostile-"]);
+    faults.extend(said.stdout.lines().map(str::to_owned));
+    let some: Vec<_> = faults.iter().take(20).collect();
+    assert!(faults.is_empty(), "{} directives that nobody meant: {some:#?}", faults.len());
+}
