@@ -1,5 +1,7 @@
 //! A first manifest, written to be read and changed, and the units it gives.
 
+pub mod from;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

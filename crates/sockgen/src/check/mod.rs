@@ -25,10 +25,11 @@ use serde::Serialize;
 pub use analyze::AnalyzeError;
 pub use exposure::{EXPOSURE, Exposure, exposure};
 pub use load::{LoadError, Loader};
+pub(crate) use roles::service_of;
 pub use rules::{RULES, Rule};
 pub use sarif::sarif;
 pub use severity::Severity;
-pub(crate) use unit::Unit;
+pub(crate) use unit::{Entry, Unit, micros};
 pub use units::Units;
 pub use verify::{VERIFY, verify};
 

@@ -166,9 +166,11 @@ fn is_ours(slot: &Unit) -> bool {
             .any(|(_, word)| word.trim_matches('"').starts_with("SOCKACT_SLOT="))
 }
 
+/// By its descriptor's name; one without any by its own, for a listener may be called admin, too.
 fn is_admin(socket: &Unit) -> bool {
-    socket.value("Socket", "FileDescriptorName") == Some(ADMIN_FD_NAME)
-        || socket.stem().ends_with("-admin")
+    socket
+        .value("Socket", "FileDescriptorName")
+        .map_or_else(|| socket.stem().ends_with("-admin"), |name| name == ADMIN_FD_NAME)
         || socket
             .value("Socket", "ListenStream")
             .is_some_and(|path| path.starts_with("/run/sockact/"))

@@ -43,6 +43,7 @@ Examples:
   sockgen init --name shop --listen http=0.0.0.0:80 --listen api=/run/shop.sock \\
       --exec /usr/bin/shop --arg=--verbose --health-path /healthz
   sockgen init        # after sockact.toml was edited: the units beside it anew
+  sudo sockgen init --from shop.service    # of a service that runs, and what it listens on
 
 The same input gives the same bytes. A file that is there with another text is never replaced
 without --force; when one cannot be written, none is.")]
@@ -114,17 +115,22 @@ Helix, Zed, Neovim) take it:
 }
 
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").multiple(true))]
 pub(crate) struct Init {
+    /// Convert a service that is there: its name (shop.service) or the path of its unit
+    #[arg(long, value_name = "UNIT", group = "what", conflicts_with = "args")]
+    pub(crate) from: Option<String>,
+
     /// The application's name: a to z, 0 to 9 and -, at most 30
-    #[arg(long, requires_all = ["listen", "exec"])]
+    #[arg(long, group = "what")]
     pub(crate) name: Option<String>,
 
     /// A listener: its name, = and address:port or an absolute path; may be repeated
-    #[arg(long, value_name = "NAME=ADDRESS", requires = "name")]
+    #[arg(long, value_name = "NAME=ADDRESS", requires = "what")]
     pub(crate) listen: Vec<String>,
 
     /// The program: a path inside the release (bin/shop), or an absolute path
-    #[arg(long, value_name = "PATH", requires = "name")]
+    #[arg(long, value_name = "PATH", requires = "what")]
     pub(crate) exec: Option<String>,
 
     /// An argument of the program; may be repeated

@@ -1,19 +1,26 @@
 //! `sockgen init`
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::Init;
 use super::{Failure, Report};
 use crate::address::Address;
+use crate::init::from::{Asked, Taken, from as convert};
 use crate::init::{Did, InitError, Start, again, init};
 use crate::model::{App, Exec};
-use crate::names::{ListenerName, MANIFEST_FILE};
+use crate::names::{AppName, ListenerName, MANIFEST_FILE};
 use crate::shown::shown;
 use crate::{ManifestError, validate};
 
 pub(super) fn run(args: &Init) -> Result<Report, Failure> {
+    if let Some(unit) = &args.from {
+        return from(args, unit);
+    }
     let (app, files) = match (&args.name, &args.exec) {
+        (Some(_), _) if args.listen.is_empty() => {
+            return Err(incomplete("--listen", "http=127.0.0.1:8080"));
+        }
         (Some(name), Some(exec)) => {
             let start = start(args, name, exec)?;
             init(&start, &args.dir, args.force).map_err(|error| match &error {
@@ -22,6 +29,7 @@ pub(super) fn run(args: &Init) -> Result<Report, Failure> {
                 _ => Failure::new(&error, error.hint()),
             })?
         }
+        (Some(_), None) => return Err(incomplete("--exec", "bin/shop")),
         _ if args.dir.join(MANIFEST_FILE).exists() => {
             again(&args.dir, args.force).map_err(|error| Failure::new(&error, error.hint()))?
         }
@@ -32,6 +40,13 @@ pub(super) fn run(args: &Init) -> Result<Report, Failure> {
             return Err(Failure::typed(message, hint));
         }
     };
+    let mut text = listed(files);
+    text.push_str(&next(args, &app));
+    Ok(Report::done(text))
+}
+
+/// A line for each file.
+fn listed(files: Vec<(PathBuf, Did)>) -> String {
     let mut text = String::new();
     for (path, did) in files {
         let did = match did {
@@ -40,16 +55,34 @@ pub(super) fn run(args: &Init) -> Result<Report, Failure> {
         };
         writeln!(text, "{did} {}", bare(&path).display()).expect("memory");
     }
-    text.push_str(&next(args, &app));
-    Ok(Report::done(text))
+    text
+}
+
+/// Of a service that is there.
+fn from(args: &Init, unit: &str) -> Result<Report, Failure> {
+    let asked = Asked {
+        name: args.name.as_deref().map(name).transpose()?,
+        listeners: args
+            .listen
+            .iter()
+            .map(|text| listener(text).map(|(name, address)| (name, address.into())))
+            .collect::<Result<_, _>>()?,
+        exec: args.exec.clone(),
+    };
+    let done = convert(unit, &asked, &args.dir, args.force);
+    let Taken { files, report, .. } =
+        done.map_err(|error| Failure::new(&error, Some(error.hint()).filter(|h| !h.is_empty())))?;
+    Ok(Report::done(listed(files) + &report))
+}
+
+fn incomplete(option: &str, such_as: &str) -> Failure {
+    let message = format!("{option} is missing");
+    Failure::typed(message, format!("add {option} {such_as}"))
 }
 
 /// What was typed, made valid one option after the other.
-fn start(args: &Init, name: &str, exec: &str) -> Result<Start, Failure> {
-    let name = name.parse().map_err(|e: crate::NameError| {
-        let hint = e.hint();
-        Failure::usage("--name", &e, hint)
-    })?;
+fn start(args: &Init, given: &str, exec: &str) -> Result<Start, Failure> {
+    let name = name(given)?;
     let listeners = args.listen.iter().map(|text| listener(text)).collect::<Result<_, _>>()?;
     validate::exec("exec", exec).map_err(|error| option("--exec", "exec: ", &error))?;
     validate::health_path(&args.health_path)
@@ -60,6 +93,13 @@ fn start(args: &Init, name: &str, exec: &str) -> Result<Start, Failure> {
         exec: exec.to_owned(),
         args: args.args.clone(),
         health_path: args.health_path.clone(),
+    })
+}
+
+fn name(given: &str) -> Result<AppName, Failure> {
+    given.parse().map_err(|e: crate::NameError| {
+        let hint = e.hint();
+        Failure::usage("--name", &e, hint)
     })
 }
 

@@ -23,6 +23,7 @@ use crate::place::{Place, Scope, below};
 use crate::render;
 pub use removed::{Removed, removed};
 use snapshot::Snapshot;
+pub(crate) use systemd::main_processes;
 
 /// What is asked for.
 #[derive(Debug, Clone)]

@@ -106,6 +106,26 @@ pub(crate) fn socket_unit_of(endpoint: &Endpoint) -> Option<String> {
     })
 }
 
+/// The processes of a service that runs on this machine; none when it does not, or nobody can tell.
+pub(crate) fn main_processes(unit: &str) -> Vec<u32> {
+    let args = ["show", "--property=MainPID,ControlGroup", "--", unit];
+    let Ok(output) = systemctl(&Place::system(), "ask for a service's processes", &args) else {
+        return Vec::new();
+    };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let value =
+        |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
+    let group = value("ControlGroup=");
+    // The second is where cgroups of the first version are mounted, too.
+    let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
+    let listed = roots
+        .iter()
+        .filter(|_| !group.is_empty())
+        .find_map(|root| std::fs::read_to_string(format!("{root}{group}/cgroup.procs")).ok());
+    let listed = listed.unwrap_or_else(|| value("MainPID=").to_owned());
+    listed.lines().filter_map(|pid| pid.parse().ok()).filter(|pid| *pid != 0).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

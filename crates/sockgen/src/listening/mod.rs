@@ -4,6 +4,7 @@
 mod table;
 mod vsock;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -83,4 +84,27 @@ pub fn listening(endpoint: &Endpoint, holder: u32) -> Result<Vec<Inode>, Listeni
             .map_err(|source| ListeningError { path: format!("/proc/{holder}/fd").into(), source }),
         (None, other) => Ok(other.path().and_then(Inode::of_fifo).into_iter().collect()),
     }
+}
+
+/// What these processes listen on, of the kinds that have a table.
+///
+/// # Errors
+/// When a table of the kernel's cannot be read.
+pub fn of_processes(pids: &[u32]) -> Result<Vec<Endpoint>, ListeningError> {
+    let held = |pid: &u32| std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
+    let held: BTreeSet<Inode> = pids
+        .iter()
+        .flat_map(held)
+        .filter_map(|entry| Inode::of_descriptor(&entry.ok()?.path()))
+        .collect();
+    let mut found = Vec::new();
+    for table in Table::ALL {
+        let ours = |endpoint, inode| {
+            if held.contains(&Inode::Socket(inode)) {
+                found.push(endpoint);
+            }
+        };
+        table.each(ours).map_err(|source| ListeningError { path: table.path().into(), source })?;
+    }
+    Ok(found)
 }

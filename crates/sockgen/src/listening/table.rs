@@ -23,6 +23,9 @@ pub enum Table {
 }
 
 impl Table {
+    /// All of them.
+    pub(super) const ALL: [Self; 5] = [Self::Tcp, Self::Tcp6, Self::Udp, Self::Udp6, Self::Unix];
+
     /// The one in which such a socket stands; there is none of FIFOs, nor of vsock(7).
     #[must_use]
     pub fn of(endpoint: &Endpoint) -> Option<Self> {
@@ -63,13 +66,19 @@ impl Table {
 
     /// The inodes, as in `socket:[4026]`, of the sockets that listen where it is `wanted`.
     ///
-    /// The kernel lists all that listen on TCP before the connections (its `proc_net_tcp.rst`). Under load there may be tens of
-    /// thousands of those, and each costs time and memory, so the reading ends where they begin.
-    ///
     /// # Errors
     /// When the table cannot be read.
     pub fn listening(self, wanted: impl Fn(&Endpoint) -> bool) -> io::Result<Vec<u64>> {
         let mut inodes = Vec::new();
+        self.each(|endpoint, inode| inodes.extend(wanted(&endpoint).then_some(inode)))?;
+        Ok(inodes)
+    }
+
+    /// Every socket that listens.
+    ///
+    /// The kernel lists all that listen on TCP before the connections (its `proc_net_tcp.rst`). Under load there may be tens of
+    /// thousands of those, and each costs time and memory, so the reading ends where they begin.
+    pub(super) fn each(self, mut found: impl FnMut(Endpoint, u64)) -> io::Result<()> {
         for line in BufReader::new(File::open(self.path())?).split(b'\n').skip(1) {
             // An abstract socket's name is bytes, and anybody's.
             let line = line?;
@@ -83,9 +92,11 @@ impl Table {
                 }
                 Self::Tcp | Self::Tcp6 => break,
             };
-            inodes.extend(row.filter(|(address, _)| wanted(address)).map(|(_, inode)| inode));
+            if let Some((endpoint, inode)) = row {
+                found(endpoint, inode);
+            }
         }
-        Ok(inodes)
+        Ok(())
     }
 }
 

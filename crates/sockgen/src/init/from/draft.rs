@@ -1,0 +1,85 @@
+//! The manifest that a unit becomes, as text with its reasons.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::init::string;
+
+/// What is said in it; everything else is left at its default.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) name: String,
+    pub(super) exec: String,
+    pub(super) args: Vec<String>,
+    pub(super) user: Option<String>,
+    pub(super) notify: bool,
+    pub(super) start_timeout: Option<String>,
+    pub(super) drain: Option<String>,
+    pub(super) migrate: Option<Vec<String>>,
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) listeners: Vec<Listener>,
+}
+
+/// A listener: its name, and its keys as TOML has them.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) name: String,
+    pub(super) keys: Vec<(&'static str, String)>,
+}
+
+/// A list of texts.
+fn list(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| string(text)).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+impl Draft {
+    pub(super) fn text(&self, from: &str) -> String {
+        let mut text = String::new();
+        self.write(&mut text, from).expect("writing to a string cannot fail");
+        text
+    }
+
+    fn write(&self, text: &mut String, from: &str) -> std::fmt::Result {
+        writeln!(text, "# Made of {from} by `sockgen init --from`.")?;
+        writeln!(text, "# After a change: sockgen install. `sockgen schema` has every key.\n")?;
+        writeln!(text, "name = {}", string(&self.name))?;
+        writeln!(text, "exec = {}", string(&self.exec))?;
+        if !self.args.is_empty() {
+            writeln!(text, "args = {}", list(&self.args))?;
+        }
+        if let Some(user) = &self.user {
+            writeln!(text, "user = {}", string(user))?;
+        }
+        text.push_str(
+            "\n# It is not built on sockact. When it is, leave this out, and [start] and [health], too.\ngate = false\n",
+        );
+        text.push_str("\n# The program takes each socket by its name ($LISTEN_FDNAMES), or as descriptor 3 when it is the only one.\n");
+        for (index, listener) in self.listeners.iter().enumerate() {
+            let gap = if index == 0 { "" } else { "\n" };
+            writeln!(text, "{gap}[listeners.{}]", listener.name)?;
+            for (key, value) in &listener.keys {
+                writeln!(text, "{key} = {value}")?;
+            }
+        }
+        if !self.environment.is_empty() {
+            text.push_str("\n[environment]\n");
+            for (name, value) in &self.environment {
+                writeln!(text, "{name} = {}", string(value))?;
+            }
+        }
+        text.push_str("\n[start]\n");
+        writeln!(text, "ready = {}", if self.notify { "\"notify\"" } else { "\"exec\"" })?;
+        if let Some(timeout) = &self.start_timeout {
+            writeln!(text, "timeout = {}", string(timeout))?;
+        }
+        text.push_str("\n# Healthy is as yet whatever stays up. Write a command that asks this one slot, or [health.at].\n[health]\nexec = [\"/bin/true\"]\n");
+        if let Some(drain) = &self.drain {
+            write!(text, "\n[swap]\ndrain = {}\n", string(drain))?;
+        }
+        if let Some(migrate) = &self.migrate {
+            write!(text, "\n[hooks]\nmigrate = {}\n", list(migrate))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! What becomes of each directive of a unit: it is carried over, it is ours already, or it is not carried over, with the reason.
+
+use crate::check::{Entry, Unit};
+
+/// What becomes of a directive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Read by the conversion, which says itself when it cannot take a value.
+    Carried,
+    /// The slots have it, or something better.
+    Ours,
+    /// Not carried over, because.
+    Lost(&'static str),
+}
+
+use Fate::{Carried, Lost, Ours};
+
+const DROP_IN: &str = "no key of the manifest: a drop-in of each slot can have it";
+const STRICTER: &str =
+    "the slots are stricter; if the program needs it, loosen it in a drop-in of each slot";
+const STARTS: &str =
+    "it would run at every start of each slot; put it into the program, or make it hooks.migrate";
+const ORDER: &str =
+    "order and requirements are not carried over; add them in a drop-in of each slot";
+
+/// By section and key.
+const FATES: [(&str, &str, Fate); 62] = [
+    ("Service", "ExecStart", Carried),
+    ("Service", "Environment", Carried),
+    ("Service", "EnvironmentFile", Carried),
+    ("Service", "User", Carried),
+    ("Service", "DynamicUser", Carried),
+    ("Service", "Type", Carried),
+    ("Service", "TimeoutStartSec", Carried),
+    ("Service", "TimeoutStopSec", Carried),
+    ("Service", "TimeoutSec", Carried),
+    ("Service", "WorkingDirectory", Carried),
+    ("Service", "ExecStartPre", Carried),
+    ("Service", "Sockets", Ours),
+    ("Service", "NonBlocking", Ours),
+    ("Service", "NotifyAccess", Ours),
+    ("Service", "Restart", Ours),
+    ("Service", "RestartSec", Ours),
+    ("Service", "LimitNOFILE", Ours),
+    ("Service", "UMask", Ours),
+    ("Service", "SyslogIdentifier", Ours),
+    ("Service", "StandardOutput", Ours),
+    ("Service", "StandardError", Ours),
+    ("Service", "NoNewPrivileges", Ours),
+    ("Service", "PrivateTmp", Ours),
+    ("Service", "PrivateDevices", Ours),
+    ("Service", "ProtectSystem", Ours),
+    ("Service", "ProtectHome", Ours),
+    ("Service", "ProtectProc", Ours),
+    ("Service", "ProtectClock", Ours),
+    ("Service", "ProtectHostname", Ours),
+    ("Service", "ProtectKernelTunables", Ours),
+    ("Service", "ProtectKernelModules", Ours),
+    ("Service", "ProtectKernelLogs", Ours),
+    ("Service", "ProtectControlGroups", Ours),
+    ("Service", "RestrictNamespaces", Ours),
+    ("Service", "RestrictRealtime", Ours),
+    ("Service", "RestrictSUIDSGID", Ours),
+    ("Service", "LockPersonality", Ours),
+    ("Service", "SystemCallArchitectures", Ours),
+    (
+        "Service",
+        "KillMode",
+        Lost("the slots have mixed: SIGTERM to the main process alone, which drains"),
+    ),
+    (
+        "Service",
+        "KillSignal",
+        Lost("a slot is told to drain by SIGTERM: let the program drain on it"),
+    ),
+    (
+        "Service",
+        "PIDFile",
+        Lost("systemd knows the main process of a slot; two slots would write one file"),
+    ),
+    (
+        "Service",
+        "ExecReload",
+        Lost(
+            "a reload is a swap: sockctl restart starts the other slot, which reads its files anew",
+        ),
+    ),
+    ("Service", "ExecStartPost", Lost(STARTS)),
+    (
+        "Service",
+        "ExecStop",
+        Lost(
+            "a slot is told to drain by SIGTERM; hooks.pre_stop runs before the old slot is stopped",
+        ),
+    ),
+    (
+        "Service",
+        "ExecStopPost",
+        Lost(
+            "hooks.pre_stop runs before the old slot is stopped; what has to come after it, in a drop-in of each slot",
+        ),
+    ),
+    ("Service", "ExecCondition", Lost("on a slot it would make traffic start it in a loop")),
+    (
+        "Service",
+        "Group",
+        Lost("the slots have the group of their user; another one in a drop-in of each slot"),
+    ),
+    (
+        "Service",
+        "StateDirectory",
+        Lost(
+            "the slots have /var/lib/sockact-NAME: move what is there, or keep the old one with a drop-in of each slot",
+        ),
+    ),
+    (
+        "Service",
+        "RuntimeDirectory",
+        Lost(
+            "systemd removes it when one of the slots stops, under the other one: use the state directory",
+        ),
+    ),
+    ("Service", "AmbientCapabilities", Lost(STRICTER)),
+    ("Service", "CapabilityBoundingSet", Lost(STRICTER)),
+    (
+        "Service",
+        "ReadWritePaths",
+        Lost(
+            "the file system is read-only to the slots: allow what the program writes in a drop-in of each slot",
+        ),
+    ),
+    ("Service", "WatchdogSec", Lost("in a drop-in of each slot; the program has to ping it")),
+    ("Unit", "Description", Ours),
+    ("Unit", "Documentation", Ours),
+    ("Unit", "StartLimitIntervalSec", Ours),
+    ("Unit", "StartLimitBurst", Ours),
+    ("Unit", "After", Lost(ORDER)),
+    ("Unit", "Requires", Lost(ORDER)),
+    ("Unit", "Wants", Lost(ORDER)),
+    ("Install", "WantedBy", Ours),
+    ("Install", "Alias", Lost("the alias of the live slot is the only one: call it by that name")),
+];
+
+/// Values with which a directive that we set is looser than ours.
+const LOOSE: [&str; 5] = ["no", "false", "off", "0", "n"];
+
+/// Orders that every slot has, or that a network service does not need when its sockets are open before it starts.
+const NETWORK: [&str; 4] =
+    ["network.target", "network-online.target", "nss-lookup.target", "syslog.target"];
+
+/// What is lost, line by line, each with the reason.
+pub(super) fn lost(unit: &Unit) -> Vec<(String, &'static str)> {
+    let mut lost = Vec::new();
+    // A link in a `.wants` folder has no line; an empty value is none.
+    for entry in unit.entries.iter().filter(|entry| entry.line.is_some()) {
+        let counts = unit.all(&entry.section, &entry.key).contains(&entry);
+        if let Some(why) = why(entry).filter(|_| counts) {
+            lost.push((format!("{}={}", entry.key, entry.value), why));
+        }
+    }
+    lost
+}
+
+fn why(entry: &Entry) -> Option<&'static str> {
+    let (section, key) = (&*entry.section, entry.key.as_str());
+    if section.starts_with("X-") || key.starts_with("X-") {
+        return None;
+    }
+    if section == "Unit" && (key.starts_with("Condition") || key.starts_with("Assert")) {
+        return Some("on a slot an unmet condition makes traffic start it in a loop");
+    }
+    if section == "Unit" && entry.value.split_whitespace().all(|name| NETWORK.contains(&name)) {
+        return None;
+    }
+    if key.ends_with("Capabilities") || key == "CapabilityBoundingSet" {
+        // systemd opens the port.
+        let needed = entry.value.split_whitespace().any(|name| name != "CAP_NET_BIND_SERVICE");
+        return needed.then_some(STRICTER);
+    }
+    let fate = FATES.iter().find(|(s, k, _)| *s == section && *k == key).map(|(.., fate)| *fate);
+    match fate {
+        Some(Ours) if LOOSE.contains(&entry.value.to_lowercase().as_str()) => Some(STRICTER),
+        Some(Ours | Carried) => None,
+        Some(Lost(why)) => Some(why),
+        None => Some(DROP_IN),
+    }
+}
