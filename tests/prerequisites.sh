@@ -14,6 +14,8 @@ make make
 mount mount
 node nodejs
 nsenter util-linux
+pkcheck polkitd
+pkexec pkexec
 python3 python3
 setpriv util-linux
 systemd-analyze systemd

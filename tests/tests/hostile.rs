@@ -326,7 +326,7 @@ fn properties(sandbox: &Sandbox, folder: &Folder) -> BTreeMap<String, BTreeMap<S
                 .map(|(key, value)| {
                     let mut words: Vec<_> = value.split(' ').collect();
                     if key != "ExecStart" {
-                        words.sort_unstable()
+                        words.sort_unstable();
                     }
                     (key.to_owned(), words.join(" "))
                 })

@@ -19,6 +19,7 @@ pub mod cli;
 mod duration;
 mod endpoint;
 mod error;
+mod extras;
 mod files;
 pub mod init;
 pub mod install;
@@ -40,6 +41,7 @@ pub use address::{Address, AddressError};
 pub use duration::{duration, short_duration};
 pub use endpoint::{Endpoint, Inet, Kind, Vsock};
 pub use error::ManifestError;
+pub use extras::{Extra, ExtraError};
 pub use model::{
     App, Argv, Canary, Exec, Health, Hooks, Listener, Probe, Ready, SocketOption, Swap, UnixAccess,
 };

@@ -28,6 +28,19 @@ impl App {
         validate::app(Manifest::parse(text)?, place)
     }
 
+    /// Reads and validates the manifest in this file.
+    ///
+    /// # Errors
+    /// When it cannot be read, and as [`App::parse`].
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|source| ManifestError::InFile {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
     /// Reads the manifest of an installed application below `root`, which is `/` normally.
     ///
     /// # Errors

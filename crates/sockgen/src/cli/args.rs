@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::check::Severity;
+use crate::extras::Extra;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -101,6 +102,29 @@ With this as the first line of sockact.toml, editors that know Taplo's directive
 Helix, Zed, Neovim) take it:
   #:schema ./sockact.schema.json")]
     Schema,
+
+    /// Print what other programs want to know of an application: accounts, directories, rights, metrics
+    #[command(after_help = "\
+Examples:
+  sockgen print sysusers | sudo tee /etc/sysusers.d/shop.conf && sudo systemd-sysusers
+  sockgen print tmpfiles >image/usr/lib/tmpfiles.d/shop.conf
+  sockgen print polkit --group deploy | sudo tee /etc/polkit-1/rules.d/50-shop.rules
+  sockgen print prometheus                 # a part of prometheus.yml
+
+Nothing is written anywhere: it goes to standard output.")]
+    Print {
+        /// What
+        #[arg(value_enum)]
+        what: Extra,
+
+        /// The manifest
+        #[arg(default_value = "./sockact.toml")]
+        manifest: PathBuf,
+
+        /// Whose members the polkit rule is for
+        #[arg(long, default_value = "deploy")]
+        group: String,
+    },
 
     /// Print the completions of a shell
     #[command(hide = true)]

@@ -11,7 +11,7 @@ use crate::check::{
 };
 use crate::model::App;
 use crate::names::MANIFEST_FILE;
-use crate::{ManifestError, nearest, render, shown};
+use crate::{nearest, render, shown};
 
 pub(super) fn run(args: &Check) -> Result<Report, Failure> {
     let chosen = Chosen::of(args)?;
@@ -119,10 +119,5 @@ fn load(error: LoadError) -> Failure {
 }
 
 fn app(manifest: &Path) -> Result<App, Failure> {
-    let text = std::fs::read_to_string(manifest)
-        .map_err(|source| load(LoadError::Read { path: manifest.to_owned(), source }))?;
-    App::parse(&text).map_err(|source| {
-        let error = ManifestError::InFile { path: manifest.to_owned(), source: Box::new(source) };
-        Failure::new(&error, error.hint()).status(2)
-    })
+    App::read(manifest).map_err(|error| Failure::new(&error, error.hint()).status(2))
 }

@@ -7,6 +7,7 @@ mod failure;
 mod findings;
 mod init;
 mod install;
+mod print;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -60,6 +61,7 @@ fn run(command: Command) -> Result<Report, Failure> {
         Command::Install(args) => install::run(args),
         Command::Check(args) => check::run(&args),
         Command::Explain { rule } => explain::run(rule.as_deref()),
+        Command::Print { what, manifest, group } => print::run(what, &manifest, &group),
         Command::Schema => Ok(Report::done(format!("{:#}\n", crate::schema()))),
         Command::Completions { shell } => {
             let mut text = Vec::new();

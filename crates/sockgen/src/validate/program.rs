@@ -143,7 +143,7 @@ pub(super) fn argv(key: &str, given: Vec<String>, place: &Place) -> Checked<Argv
 }
 
 /// The name of a user or a group, or its number (useradd(8), systemd's "User/Group Name Syntax").
-pub(super) fn account(key: &str, given: String) -> Checked<String> {
+pub(crate) fn account(key: &str, given: String) -> Checked<String> {
     let number = !given.is_empty() && given.chars().all(|c| c.is_ascii_digit());
     let name = given.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && given.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
