@@ -82,11 +82,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A file that only its owner may read: version control keeps no such mode.
+/// Beside `/etc/default/shop`, a file that only its owner may read: version control keeps no such mode, and no empty directory.
 fn secret(machine: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
-    let path = machine.join("etc/shop/secrets");
-    if path.parent().unwrap().is_dir() {
+    if machine.join("etc/default/shop").exists() {
+        let path = machine.join("etc/shop/secrets");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "A=secret\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
