@@ -51,7 +51,21 @@ amber = "/var/lib/sockact-shop/amber.sock"
 "#;
 
 /// Node's own http.
-pub const NODE: Foreign = Foreign { name: "node", manifest: OWN_HEALTH, build: node };
+pub const NODE: Foreign = Foreign { name: "node", manifest: WITH_JIT, build: node };
+
+/// V8 makes machine code while it runs.
+const WITH_JIT: &str = r#"
+gate = false
+hardening.allow = ["jit"]
+[start]
+ready = "exec"
+[health]
+path = "/health"
+interval = "50ms"
+[health.at]
+blue = "/var/lib/sockact-shop/blue.sock"
+green = "/var/lib/sockact-shop/green.sock"
+"#;
 
 /// gunicorn, which says `READY=1` itself.
 pub const GUNICORN: Foreign = Foreign {

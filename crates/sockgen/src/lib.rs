@@ -43,7 +43,8 @@ pub use endpoint::{Endpoint, Inet, Kind, Vsock};
 pub use error::ManifestError;
 pub use extras::{Extra, ExtraError};
 pub use model::{
-    App, Argv, Canary, Exec, Health, Hooks, Listener, Probe, Ready, SocketOption, Swap, UnixAccess,
+    App, Argv, Canary, Exec, Hardening, Health, Hooks, Level, Listener, Probe, RELAXATIONS, Ready,
+    Relaxation, RelaxationError, RelaxationKind, SocketOption, Swap, UnixAccess,
 };
 pub use names::{AppName, ListenerName, NameError, SlotName, UnitName};
 pub use place::{Place, PlaceError, Scope, below};

@@ -12,7 +12,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use crate::address::Address;
 use crate::duration::Span;
 use crate::error::ManifestError;
-use crate::model::Ready;
+use crate::model::{Level, Ready};
 use crate::names::{AppName, ListenerName, SlotName};
 use crate::share::Share;
 use crate::shown::{nearest, shown};
@@ -61,6 +61,9 @@ pub(crate) struct Manifest {
     /// What is written for a monitor.
     #[serde(default)]
     pub(crate) metrics: Metrics,
+    /// What the slots may not do.
+    #[serde(default)]
+    pub(crate) hardening: Hardening,
 }
 
 /// How a slot is asked whether it is well: by `path`, by `exec`, or at an address of its own.
@@ -186,6 +189,17 @@ impl Default for Hooks {
 pub(crate) struct Metrics {
     /// The folder that node_exporter's textfile collector reads; written to after each deploy.
     pub(crate) textfile: Option<String>,
+}
+
+/// What the slots may not do.
+#[derive(Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Hardening {
+    /// `strict` when left out; `standard` is what no ordinary program notices, `none` leaves it to systemd.
+    pub(crate) level: Level,
+    /// What they may do all the same, such as `jit` for Node and Java; `sockgen explain hardening` lists it.
+    #[schemars(schema_with = "crate::schema::relaxations")]
+    pub(crate) allow: Vec<String>,
 }
 
 fn yes() -> bool {

@@ -1,5 +1,6 @@
 //! The application as everything else sees it: valid, complete, and never changed.
 
+mod hardening;
 mod listener;
 mod paths;
 
@@ -13,6 +14,8 @@ use crate::names::{AppName, SlotName};
 use crate::place::Place;
 use crate::share::Share;
 pub use listener::{Listener, SocketOption, UnixAccess};
+
+pub use hardening::{Hardening, Level, RELAXATIONS, Relaxation, RelaxationError, RelaxationKind};
 
 /// What a slot runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,6 +173,7 @@ pub struct App {
     pub(crate) exec: Exec,
     pub(crate) args: Vec<String>,
     pub(crate) user: Option<String>,
+    pub(crate) hardening: Hardening,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) health: Health,
     pub(crate) hooks: Hooks,
@@ -218,6 +222,12 @@ impl App {
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// How far the slots are shut in.
+    #[must_use]
+    pub fn hardening(&self) -> &Hardening {
+        &self.hardening
     }
 
     /// The environment of the program, by key.

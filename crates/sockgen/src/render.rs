@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::duration::short_duration;
 use crate::endpoint::{Endpoint, Inet};
-use crate::model::{App, Exec, Listener, Ready};
+use crate::model::{App, Exec, Level, Listener, Ready, Relaxation};
 use crate::names::{ADMIN_FD_NAME, SlotName, UnitName};
 use crate::quote;
 
@@ -69,6 +69,9 @@ struct Slot<'a> {
     dynamic: bool,
     user: String,
     state_directory: String,
+    level: Level,
+    relaxations: Vec<(String, String)>,
+    sandbox: Vec<(&'static str, String)>,
 }
 
 #[derive(Template)]
@@ -211,5 +214,17 @@ fn slot_service<'a>(app: &'a App, slot: &'a SlotName) -> Slot<'a> {
         dynamic: app.user().is_none() && !app.place().is_user(),
         user: app.user().map_or_else(|| app.name().dynamic_user(), str::to_owned),
         state_directory: app.name().state_directory(),
+        level: app.hardening().level(),
+        relaxations: relaxations(app),
+        sandbox: app.hardening().directives(app.place().scope()),
     }
+}
+
+/// Each relaxation, and the directives that it changes: `jit`, `MemoryDenyWriteExecute=`.
+fn relaxations(app: &App) -> Vec<(String, String)> {
+    let keys = |relaxation: &Relaxation| {
+        let keys: Vec<_> = relaxation.keys().iter().map(|key| format!("{key}=")).collect();
+        keys.join(", ")
+    };
+    app.hardening().allow().iter().map(|one| (one.to_string(), keys(one))).collect()
 }

@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use crate::duration::Span;
 use crate::endpoint::Listen;
 use crate::manifest::{At, Manifest, Mode};
+use crate::model::RELAXATIONS;
 use crate::names::{AppName, ListenerName, SlotName};
 use crate::share::Share;
 use crate::size::Size;
@@ -64,3 +65,15 @@ text!(Share, "share of the connections", {
         { "type": "string", "pattern": "^[0-9.]+%?$" },
     ]
 });
+
+/// Every name that may stand in `hardening.allow`.
+pub(crate) fn relaxations(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<String> = RELAXATIONS
+        .iter()
+        .flat_map(|kind| match kind.words() {
+            Some(words) => words.iter().map(|word| format!("{}:{word}", kind.name)).collect(),
+            None => vec![kind.name.to_owned()],
+        })
+        .collect();
+    json_schema!({ "type": "array", "items": { "type": "string", "enum": names }, "uniqueItems": true })
+}

@@ -1,6 +1,7 @@
 //! From a well-formed manifest to a valid application: the rules that need more than one value,
 //! or that belong to what systemd does with it.
 
+mod hardening;
 mod health;
 mod listeners;
 mod program;
@@ -9,6 +10,7 @@ mod socket_options;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use self::hardening::hardening;
 use self::health::health;
 pub(crate) use self::health::health_path;
 use self::listeners::listeners;
@@ -30,7 +32,9 @@ pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
         of_a_user(&raw)?;
     }
     let slots = slots(&raw.name, raw.slots)?;
+    let hardening = hardening(raw.hardening, raw.user.as_deref(), place)?;
     let app = App {
+        hardening,
         exec: exec_in("exec", &raw.exec, place)?,
         args: args("args", raw.args)?,
         user: raw.user.map(|user| account("user", user)).transpose()?,

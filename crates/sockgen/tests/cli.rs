@@ -155,7 +155,16 @@ fn explain_knows_every_rule_and_nearly_typed_ones() {
         stdout(&output).starts_with("S05 (error): ")
             && stdout(&output).contains("Fix: set NonBlock")
     );
-    refused(&sockgen(folder.path(), &["explain", "S99"]), 2, &["no rule \"S99\"", "hint: "]);
+    let unknown = sockgen(folder.path(), &["explain", "S99"]);
+    refused(&unknown, 2, &["no rule or relaxation \"S99\"", "hint: "]);
+    let all = stdout(&sockgen(folder.path(), &["explain", "hardening"]));
+    assert_eq!(all.lines().count(), sockgen::RELAXATIONS.len(), "{all}");
+    for kind in sockgen::RELAXATIONS {
+        let said = stdout(&sockgen(folder.path(), &["explain", &kind.example()]));
+        assert!(said.contains("\nChanges: ") && said.contains(&kind.example()), "{said}");
+    }
+    let near = sockgen(folder.path(), &["explain", "jti"]);
+    refused(&near, 2, &["did you mean jit?"]);
 }
 
 #[test]

@@ -55,7 +55,8 @@ fn unknown_keys_and_malformed_values_break_it() {
         .into_iter()
         .chain(["duration-no-unit", "duration-number", "size-no-unit", "size-number", "mode-bad"])
         .chain(["name-upper", "name-dashes", "name-long", "listener-reserved", "no-listen"])
-        .chain(["ready-word", "backlog-negative", "canary-all", "environment-number"]);
+        .chain(["ready-word", "backlog-negative", "canary-all", "environment-number"])
+        .chain(["hardening-level", "hardening-unknown", "hardening-word", "hardening-family"]);
     for name in broken {
         let path = root().join("tests/errors").join(name).with_extension("toml");
         assert!(!validator.is_valid(&manifest(&path)), "{} satisfies it", path.display());

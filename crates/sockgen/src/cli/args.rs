@@ -84,12 +84,15 @@ Drop-ins, masks, aliases and templates are read as systemd reads them. In a file
 Exit status: 0 nothing found, 1 findings, 2 wrong usage, or the check could not be made.")]
     Check(Check),
 
-    /// Say why a rule of check is there, and what to do
-    #[command(
-        after_help = "Examples:\n  sockgen explain          # all rules\n  sockgen explain S05"
-    )]
+    /// Say why a rule of check is there and what to do, or what a relaxation of [hardening] does
+    #[command(after_help = "\
+Examples:
+  sockgen explain             # all rules
+  sockgen explain S05
+  sockgen explain hardening   # all relaxations
+  sockgen explain jit")]
     Explain {
-        /// The rule, such as S05; all rules when left out
+        /// The rule, such as S05, or the relaxation, such as jit; all rules when left out
         rule: Option<String>,
     },
 

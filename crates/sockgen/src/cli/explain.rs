@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Failure, Report};
 use crate::check::{RULES, Rule};
+use crate::model::{RELAXATIONS, RelaxationKind};
 use crate::shown::{nearest, shown};
 
 pub(super) fn run(rule: Option<&str>) -> Result<Report, Failure> {
@@ -14,12 +15,21 @@ pub(super) fn run(rule: Option<&str>) -> Result<Report, Failure> {
         }
         return Ok(Report::done(text));
     };
+    if id.eq_ignore_ascii_case("hardening") {
+        return Ok(Report::done(hardening()));
+    }
+    let name = id.split(':').next().unwrap_or_default();
+    if let Some(kind) = RELAXATIONS.iter().find(|kind| kind.name == name) {
+        return Ok(Report::done(relaxation(kind)));
+    }
     let Some(rule) = Rule::find(id) else {
-        let message = format!("there is no rule {}", shown(id));
-        let near = nearest(id, RULES.iter().map(|rule| rule.id));
-        let hint = match near {
-            Some(near) => format!("did you mean {near}? `sockgen explain` lists all rules"),
-            None => "`sockgen explain` lists all rules".to_owned(),
+        let message = format!("there is no rule or relaxation {}", shown(id));
+        let known =
+            RULES.iter().map(|rule| rule.id).chain(RELAXATIONS.iter().map(|kind| kind.name));
+        let all = "`sockgen explain` lists all rules, `sockgen explain hardening` all relaxations";
+        let hint = match nearest(id, known) {
+            Some(near) => format!("did you mean {near}? {all}"),
+            None => all.to_owned(),
         };
         return Err(Failure::typed(message, hint));
     };
@@ -31,6 +41,32 @@ pub(super) fn run(rule: Option<&str>) -> Result<Report, Failure> {
         wrapped(&format!("See: {}", rule.see())),
     ];
     Ok(Report::done(parts.join("\n\n") + "\n"))
+}
+
+/// Every relaxation in a line, and who needs it.
+fn hardening() -> String {
+    let width = RELAXATIONS.iter().map(|kind| kind.name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for kind in RELAXATIONS {
+        writeln!(text, "{:width$}  {}", kind.name, kind.needed_for).expect("memory");
+    }
+    text
+}
+
+fn relaxation(kind: &RelaxationKind) -> String {
+    let mut parts = vec![
+        format!("[hardening]\nallow = [\"{}\"]", kind.example()),
+        wrapped(&format!("For: {}", kind.needed_for)),
+        wrapped(&format!("Changes: {}", kind.effect())),
+    ];
+    if kind.needs_static_user() {
+        parts.push("Needs: an account for the service, user = \"...\"".to_owned());
+    }
+    if let Some(words) = kind.words() {
+        parts.push(wrapped(&format!("Takes one of: {}", words.join(", "))));
+    }
+    parts.push("See: systemd.exec(5), HARDENING.md".to_owned());
+    parts.join("\n\n") + "\n"
 }
 
 /// The text in lines of at most 80 characters.
