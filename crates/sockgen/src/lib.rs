@@ -32,6 +32,7 @@ mod place;
 mod quote;
 mod render;
 mod schema;
+pub mod secrets;
 mod share;
 mod shown;
 mod size;
@@ -43,10 +44,11 @@ pub use endpoint::{Endpoint, Inet, Kind, Vsock};
 pub use error::ManifestError;
 pub use extras::{Extra, ExtraError};
 pub use model::{
-    App, Argv, Canary, Exec, Hardening, Health, Hooks, Level, Listener, Probe, RELAXATIONS, Ready,
-    Relaxation, RelaxationError, RelaxationKind, SocketOption, Swap, UnixAccess,
+    App, Argv, Bandwidth, Canary, Directive, Directives, Exec, Hardening, Health, Hooks, Level,
+    Listener, Memory, Percent, Probe, RELAXATIONS, Ready, Relaxation, RelaxationError,
+    RelaxationKind, Resources, Secret, SocketOption, Storage, Swap, Tasks, UnixAccess,
 };
-pub use names::{AppName, ListenerName, NameError, SlotName, UnitName};
+pub use names::{AppName, ListenerName, NameError, SecretName, SlotName, UnitName};
 pub use place::{Place, PlaceError, Scope, below};
 pub use render::{UnitFile, render};
 pub use schema::schema;

@@ -9,6 +9,7 @@ use crate::manifest::Manifest;
 use crate::model::App;
 use crate::names::AppName;
 use crate::place::{Place, below};
+use crate::secrets::Store;
 use crate::validate;
 
 impl App {
@@ -55,14 +56,23 @@ impl App {
             }
             Err(source) => return Err(ManifestError::Read { path, source }),
         };
-        let app = Self::parse_for(place, &text).map_err(|source| ManifestError::InFile {
+        let mut app = Self::parse_for(place, &text).map_err(|source| ManifestError::InFile {
             path: path.clone(),
             source: Box::new(source),
         })?;
         if app.name != *name {
             return Err(ManifestError::Misnamed { name: name.clone(), path, found: app.name });
         }
+        app.find_secrets(root);
         Ok(app)
+    }
+
+    /// Looks how each secret is stored.
+    pub(crate) fn find_secrets(&mut self, root: &Path) {
+        let store = Store::of(root, &self.place, &self.name);
+        for secret in &mut self.secrets {
+            secret.form = store.form(&secret.name).unwrap_or(secret.form);
+        }
     }
 
     /// The names of the applications that are installed below `root`, sorted.

@@ -1,6 +1,7 @@
 //! `sockact.toml` as typed: every key, its form and its default. What it means is in `model`.
 
 mod listener;
+mod service;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,12 +13,13 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use crate::address::Address;
 use crate::duration::Span;
 use crate::error::ManifestError;
-use crate::model::{Level, Ready};
-use crate::names::{AppName, ListenerName, SlotName};
+use crate::model::Ready;
+use crate::names::{AppName, ListenerName, SecretName, SlotName};
 use crate::share::Share;
 use crate::shown::{nearest, shown};
 use crate::size::Size;
 pub(crate) use listener::Listener;
+pub(crate) use service::{Directives, Hardening, OneOrMany, Resources, Storage};
 
 /// How a service is deployed on one Linux machine without losing a request: `sockact.toml`.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
@@ -32,6 +34,11 @@ pub(crate) struct Manifest {
     pub(crate) args: Vec<String>,
     /// The user the service runs as. Without one systemd makes a user that exists only while it runs.
     pub(crate) user: Option<String>,
+    /// The group of the service; that of its user when left out.
+    pub(crate) group: Option<String>,
+    /// Further groups whose files the service may use.
+    #[serde(default)]
+    pub(crate) supplementary_groups: Vec<String>,
     /// false: the program is not built on sockact. It takes systemd's sockets, and has no gate and no admin socket.
     #[serde(default = "yes")]
     pub(crate) gate: bool,
@@ -61,9 +68,21 @@ pub(crate) struct Manifest {
     /// What is written for a monitor.
     #[serde(default)]
     pub(crate) metrics: Metrics,
+    /// Names of secrets that the service reads in `$CREDENTIALS_DIRECTORY`; `sockgen secret set` stores each.
+    #[serde(default)]
+    pub(crate) secrets: Vec<SecretName>,
+    /// What each slot may use of the machine; during a deploy two run.
+    #[serde(default)]
+    pub(crate) resources: Resources,
+    /// Where the slots may write, besides `$STATE_DIRECTORY`.
+    #[serde(default)]
+    pub(crate) storage: Storage,
     /// What the slots may not do.
     #[serde(default)]
     pub(crate) hardening: Hardening,
+    /// Directives of systemd that no key here stands for, written into the units as they are.
+    #[serde(default)]
+    pub(crate) directives: Directives,
 }
 
 /// How a slot is asked whether it is well: by `path`, by `exec`, or at an address of its own.
@@ -189,17 +208,6 @@ impl Default for Hooks {
 pub(crate) struct Metrics {
     /// The folder that node_exporter's textfile collector reads; written to after each deploy.
     pub(crate) textfile: Option<String>,
-}
-
-/// What the slots may not do.
-#[derive(Debug, Default, serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Hardening {
-    /// `strict` when left out; `standard` is what no ordinary program notices, `none` leaves it to systemd.
-    pub(crate) level: Level,
-    /// What they may do all the same, such as `jit` for Node and Java; `sockgen explain hardening` lists it.
-    #[schemars(schema_with = "crate::schema::relaxations")]
-    pub(crate) allow: Vec<String>,
 }
 
 fn yes() -> bool {
@@ -357,6 +365,15 @@ fn hint_for(message: &str, found: &str) -> Option<String> {
             Ok(_) => format!("write \"{bare}s\" for seconds, \"{bare}ms\" for milliseconds"),
             Err(_) => "write it as \"10s\", \"5min\" or \"500ms\"".to_owned(),
         });
+    }
+    let forms = [
+        ("an amount of memory", "write it as \"512MiB\" or \"20%\""),
+        ("a part of a processor", "write \"150%\" for one processor and half of another"),
+        ("a number of processes", "write 200 or \"10%\""),
+        ("a list of strings", "write \"one\", or [\"one\", \"two\"]"),
+    ];
+    if let Some((_, hint)) = forms.iter().find(|(form, _)| message.contains(form)) {
+        return Some((*hint).to_owned());
     }
     if message.contains("a share of the connections") {
         return Some(crate::share::HINT.to_owned());

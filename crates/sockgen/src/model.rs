@@ -1,8 +1,11 @@
 //! The application as everything else sees it: valid, complete, and never changed.
 
+mod directives;
 mod hardening;
 mod listener;
 mod paths;
+mod resources;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +18,11 @@ use crate::place::Place;
 use crate::share::Share;
 pub use listener::{Listener, SocketOption, UnixAccess};
 
+pub(crate) use directives::Section;
+pub use directives::{Directive, Directives};
 pub use hardening::{Hardening, Level, RELAXATIONS, Relaxation, RelaxationError, RelaxationKind};
+pub use resources::{Bandwidth, Memory, Percent, Resources, Tasks};
+pub use storage::{Secret, Storage};
 
 /// What a slot runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,7 +180,13 @@ pub struct App {
     pub(crate) exec: Exec,
     pub(crate) args: Vec<String>,
     pub(crate) user: Option<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) supplementary_groups: Vec<String>,
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) resources: Resources,
+    pub(crate) storage: Storage,
     pub(crate) hardening: Hardening,
+    pub(crate) directives: Directives,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) health: Health,
     pub(crate) hooks: Hooks,
@@ -222,6 +235,42 @@ impl App {
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// The group of the slots, when it is not that of their user.
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
+    }
+
+    /// Further groups of the slots.
+    #[must_use]
+    pub fn supplementary_groups(&self) -> &[String] {
+        &self.supplementary_groups
+    }
+
+    /// What the slots read in their credentials directory.
+    #[must_use]
+    pub fn secrets(&self) -> &[Secret] {
+        &self.secrets
+    }
+
+    /// What each slot may use of the machine.
+    #[must_use]
+    pub fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// Where the slots may write.
+    #[must_use]
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Directives that are written into the units as they are.
+    #[must_use]
+    pub fn directives(&self) -> &Directives {
+        &self.directives
     }
 
     /// How far the slots are shut in.

@@ -73,7 +73,7 @@ impl Rule {
 
 /// The hint that belongs to the message of a [`NameError`], where only the message came through.
 pub(crate) fn hint_in(message: &str) -> Option<&'static str> {
-    let rules = [&APP, &SLOT, &LISTENER];
+    let rules = [&APP, &SLOT, &LISTENER, &SECRET];
     rules.iter().find(|rule| message.contains(rule.kind)).map(|rule| rule.hint)
 }
 
@@ -121,6 +121,20 @@ const LISTENER: Rule = Rule {
     hint: "use the name the program asks for, such as http",
     more: |name| {
         name.starts_with("sockact-").then_some("names that begin with sockact- are sockact's own")
+    },
+};
+
+const SECRET: Rule = Rule {
+    kind: "a secret",
+    longest: 64,
+    first: |c| c.is_ascii_alphanumeric() || c == '_',
+    rest: |c| c.is_ascii_alphanumeric() || "._-".contains(c),
+    first_text: "it must begin with a letter, a digit or _",
+    rest_text: "only letters, digits, ., - and _ may stand in it",
+    too_long: "it is longer than 64 characters",
+    hint: "use the name under which the program looks for it, such as db-password",
+    more: |name| {
+        name.ends_with(".cred").then_some("an encrypted secret's file has the ending .cred")
     },
 };
 
@@ -177,6 +191,10 @@ name! {
 name! {
     /// A listener: `[a-z0-9][a-z0-9_-]*`, at most 32 characters, not beginning with `sockact-`.
     ListenerName, LISTENER
+}
+name! {
+    /// A secret: letters, digits, `.`, `-` and `_`, at most 64. It is the name of the credential (systemd.exec(5), "Credentials").
+    SecretName, SECRET
 }
 
 /// The name of a unit, such as `shop-blue.service`. Only made from validated names.

@@ -154,6 +154,12 @@ impl Place {
         self.manifests.join(format!("{app}.toml"))
     }
 
+    /// The secrets of an application: `/etc/sockact/secrets/shop`.
+    #[must_use]
+    pub fn secrets_dir(&self, app: &AppName) -> PathBuf {
+        self.manifests.join("secrets").join(app.as_ref())
+    }
+
     /// What lives until the next boot: `/run/sockact/shop`.
     #[must_use]
     pub fn run_dir(&self, app: &AppName) -> PathBuf {

@@ -4,9 +4,10 @@ use askama::Template;
 
 use crate::duration::short_duration;
 use crate::endpoint::{Endpoint, Inet};
-use crate::model::{App, Exec, Level, Listener, Ready, Relaxation};
+use crate::model::{App, Directive, Exec, Level, Listener, Ready, Relaxation, Secret};
 use crate::names::{ADMIN_FD_NAME, SlotName, UnitName};
 use crate::quote;
+use crate::secrets::Form;
 
 /// A unit file: its name and its whole text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,7 @@ struct PublicSocket<'a> {
     options: Vec<String>,
     activator: UnitName,
     target: UnitName,
+    extra: Vec<(&'a str, &'a str)>,
 }
 
 #[derive(Template)]
@@ -68,7 +70,17 @@ struct Slot<'a> {
     stop_timeout: String,
     dynamic: bool,
     user: String,
+    group: Option<&'a str>,
+    supplementary_groups: String,
     state_directory: String,
+    cache: bool,
+    logs: bool,
+    write: Vec<String>,
+    secrets: Vec<String>,
+    open_files: u32,
+    resources: Vec<(&'static str, String)>,
+    extra_unit: Vec<(&'a str, &'a str)>,
+    extra_service: Vec<(&'a str, &'a str)>,
     level: Level,
     relaxations: Vec<(String, String)>,
     sandbox: Vec<(&'static str, String)>,
@@ -158,6 +170,7 @@ fn public_socket<'a>(app: &'a App, listener: &'a Listener) -> PublicSocket<'a> {
         options: listener.options.iter().map(ToString::to_string).collect(),
         activator: app.activator(),
         target: app.target(),
+        extra: lines(&app.directives().socket),
     }
 }
 
@@ -213,7 +226,22 @@ fn slot_service<'a>(app: &'a App, slot: &'a SlotName) -> Slot<'a> {
         stop_timeout: short_duration(stop_timeout),
         dynamic: app.user().is_none() && !app.place().is_user(),
         user: app.user().map_or_else(|| app.name().dynamic_user(), str::to_owned),
+        group: app.group(),
+        supplementary_groups: app.supplementary_groups().join(" "),
         state_directory: app.name().state_directory(),
+        cache: app.storage().cache,
+        logs: app.storage().logs,
+        write: app
+            .storage()
+            .write
+            .iter()
+            .map(|path| quote::program(&path.display().to_string()))
+            .collect(),
+        secrets: app.secrets().iter().map(|secret| credential(app, secret)).collect(),
+        open_files: app.resources().open_files,
+        resources: app.resources().directives(),
+        extra_unit: lines(&app.directives().unit),
+        extra_service: lines(&app.directives().service),
         level: app.hardening().level(),
         relaxations: relaxations(app),
         sandbox: app.hardening().directives(app.place().scope()),
@@ -227,4 +255,21 @@ fn relaxations(app: &App) -> Vec<(String, String)> {
         keys.join(", ")
     };
     app.hardening().allow().iter().map(|one| (one.to_string(), keys(one))).collect()
+}
+
+/// `LoadCredentialEncrypted=db-password:/etc/sockact/secrets/shop/db-password.cred`
+fn credential(app: &App, secret: &Secret) -> String {
+    let Secret { name, form } = secret;
+    let key = match form {
+        Form::Encrypted => "LoadCredentialEncrypted",
+        Form::File => "LoadCredential",
+    };
+    let path = app.place().secrets_dir(app.name()).join(format!("{name}{}", form.ending()));
+    format!("{key}={name}:{}", quote::plain(&path.display().to_string()))
+}
+
+/// Each value of a directive is a line.
+fn lines(directives: &[Directive]) -> Vec<(&str, &str)> {
+    let keys = directives.iter().map(|one| (one.key.as_str(), one.values.iter()));
+    keys.flat_map(|(key, values)| values.map(move |value| (key, value.as_str()))).collect()
 }

@@ -11,8 +11,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use crate::duration::Span;
 use crate::endpoint::Listen;
 use crate::manifest::{At, Manifest, Mode};
-use crate::model::RELAXATIONS;
-use crate::names::{AppName, ListenerName, SlotName};
+use crate::model::{Bandwidth, Memory, RELAXATIONS, Tasks};
+use crate::names::{AppName, ListenerName, SecretName, SlotName};
 use crate::share::Share;
 use crate::size::Size;
 
@@ -63,6 +63,16 @@ text!(Share, "share of the connections", {
     "anyOf": [
         { "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 },
         { "type": "string", "pattern": "^[0-9.]+%?$" },
+    ]
+});
+
+text!(SecretName, "name of a secret", { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$" });
+text!(Memory, "amount of memory", { "type": "string", "pattern": "^(0|[0-9]+ *(KiB|MiB|GiB|TiB)|[0-9]+ *%)$" });
+text!(Bandwidth, "part of a processor", { "type": "string", "pattern": "^[0-9]+ *%$" });
+text!(Tasks, "number of processes", {
+    "anyOf": [
+        { "type": "integer", "minimum": 1 },
+        { "type": "string", "pattern": "^[0-9]+( *%)?$" },
     ]
 });
 

@@ -13,7 +13,7 @@ const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 
 pub(crate) struct Size(pub(crate) u64);
 
 impl Size {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (unit, shift) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
         let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
         number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).map(Self)

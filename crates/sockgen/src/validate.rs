@@ -1,21 +1,27 @@
 //! From a well-formed manifest to a valid application: the rules that need more than one value,
 //! or that belong to what systemd does with it.
 
+mod directives;
 mod hardening;
 mod health;
 mod listeners;
 mod program;
+mod resources;
 mod socket_options;
+mod storage;
 
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use self::directives::directives;
 use self::hardening::hardening;
 use self::health::health;
 pub(crate) use self::health::health_path;
 use self::listeners::listeners;
 pub(crate) use self::program::{account, exec};
 use self::program::{args, argv, environment, exec_in};
+use self::resources::resources;
+use self::storage::{groups, secrets, storage};
 use crate::duration::{Span, short_duration};
 use crate::error::ManifestError;
 use crate::manifest::{self, Manifest};
@@ -34,7 +40,13 @@ pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
     let slots = slots(&raw.name, raw.slots)?;
     let hardening = hardening(raw.hardening, raw.user.as_deref(), place)?;
     let app = App {
+        group: raw.group.map(|group| account("group", group)).transpose()?,
+        supplementary_groups: groups(raw.supplementary_groups)?,
+        secrets: secrets(raw.secrets, place)?,
+        resources: resources(raw.resources, place)?,
+        storage: storage(raw.storage)?,
         hardening,
+        directives: directives(raw.directives)?,
         exec: exec_in("exec", &raw.exec, place)?,
         args: args("args", raw.args)?,
         user: raw.user.map(|user| account("user", user)).transpose()?,
@@ -55,6 +67,7 @@ pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
         slots,
     };
     together(&app)?;
+    directives::in_units(&app)?;
     Ok(app)
 }
 
@@ -125,6 +138,12 @@ fn slots(app: &AppName, given: Vec<SlotName>) -> Checked<Vec<SlotName>> {
 fn of_a_user(raw: &Manifest) -> Checked<()> {
     if raw.user.is_some() {
         return Err(as_you("user"));
+    }
+    if raw.group.is_some() {
+        return Err(as_you("group"));
+    }
+    if !raw.supplementary_groups.is_empty() {
+        return Err(as_you("supplementary_groups"));
     }
     listeners::of_a_user(raw)
 }

@@ -138,13 +138,19 @@ pub(super) fn specifiers(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
     for slot in units.slots() {
         for entry in &slot.entries {
-            if entry.value.replace("%%", "").contains('%') {
+            if !is_percentage(&entry.value) && entry.value.replace("%%", "").contains('%') {
                 let text = format!("{}= has a specifier (%)", entry.key);
                 found.push(At::entry(slot, entry, text));
             }
         }
     }
     found
+}
+
+/// `20%`, as systemd.resource-control(5) takes amounts: no specifier follows.
+fn is_percentage(value: &str) -> bool {
+    let number = value.strip_suffix('%').map(|number| number.replacen('.', "", 1));
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 pub(super) fn alias(units: &Roles<'_>) -> Vec<At> {

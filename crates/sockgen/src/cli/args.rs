@@ -84,6 +84,21 @@ Drop-ins, masks, aliases and templates are read as systemd reads them. In a file
 Exit status: 0 nothing found, 1 findings, 2 wrong usage, or the check could not be made.")]
     Check(Check),
 
+    /// Store, list and remove the secrets of an application
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  sudo sockgen secret set shop db-password            # asks, and shows nothing
+  sudo sockgen secret set shop tls-key <key.pem       # byte for byte
+  sudo sockgen secret list shop
+
+A secret is never an argument or a variable. It is encrypted with the key of this machine
+(systemd-creds), or where there is none a file that only its owner may read. A slot finds it in
+$CREDENTIALS_DIRECTORY when sockact.toml names it: secrets = [\"db-password\"]."
+    )]
+    Secret(Secret),
+
     /// Say why a rule of check is there and what to do, or what a relaxation of [hardening] does
     #[command(after_help = "\
 Examples:
@@ -229,6 +244,46 @@ pub(crate) struct Check {
     /// Print SARIF 2.1.0, as code hosts take it
     #[arg(long, conflicts_with = "json")]
     pub(crate) sarif: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secret {
+    /// Store a secret: what is typed, or standard input
+    Set {
+        #[command(flatten)]
+        of: SecretOf,
+        /// The secret's name
+        name: String,
+    },
+    /// Which secrets are stored, and how, and which are missing
+    List {
+        #[command(flatten)]
+        of: SecretOf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a secret off the disk
+    Remove {
+        #[command(flatten)]
+        of: SecretOf,
+        /// The secret's name
+        name: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SecretOf {
+    /// The application
+    pub(crate) app: String,
+
+    /// In the image of a machine that lies in this directory: not encrypted
+    #[arg(long, value_name = "DIR", conflicts_with = "user")]
+    pub(crate) root: Option<PathBuf>,
+
+    /// Of your own systemd: not encrypted
+    #[arg(long)]
+    pub(crate) user: bool,
 }
 
 /// How the findings are printed.

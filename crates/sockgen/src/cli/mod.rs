@@ -8,6 +8,7 @@ mod findings;
 mod init;
 mod install;
 mod print;
+mod secret;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -60,6 +61,7 @@ fn run(command: Command) -> Result<Report, Failure> {
         Command::Init(args) => init::run(&args),
         Command::Install(args) => install::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Secret(command) => secret::run(&command),
         Command::Explain { rule } => explain::run(rule.as_deref()),
         Command::Print { what, manifest, group } => print::run(what, &manifest, &group),
         Command::Schema => Ok(Report::done(format!("{:#}\n", crate::schema()))),

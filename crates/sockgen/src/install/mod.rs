@@ -188,8 +188,9 @@ pub fn install(request: &Request) -> Result<Outcome, InstallError> {
         &if folder { request.manifest.join(MANIFEST_FILE) } else { request.manifest.clone() };
     let text = fs::read_to_string(path)
         .map_err(|source| InstallError::Read { path: path.clone(), source })?;
-    let app = App::parse_for(&request.place, &text)
+    let mut app = App::parse_for(&request.place, &text)
         .map_err(|source| InstallError::Manifest { path: path.clone(), source })?;
+    app.find_secrets(root);
     let folders =
         [request.place.units(), request.place.manifests()].map(|folder| below(root, folder));
     if !request.dry_run {

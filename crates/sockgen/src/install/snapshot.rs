@@ -12,9 +12,10 @@ use super::{InstallError, Request};
 use crate::check::Unit;
 use crate::endpoint::{ENDPOINT_KEYS, Endpoint};
 use crate::model::{App, Exec};
-use crate::names::SlotName;
+use crate::names::{SecretName, SlotName};
 use crate::place::{Place, Scope, below};
 use crate::render::{UnitFile, owner_of};
+use crate::secrets::Store;
 
 /// Where else units come from (systemd.unit(5)); a unit of ours would hide one that is there.
 fn other_unit_dirs(place: &Place) -> &'static [&'static str] {
@@ -69,6 +70,10 @@ pub(crate) struct Snapshot {
     pub(crate) program: Option<Program>,
     /// The live slot, when its release has no file at the manifest's `exec`.
     pub(crate) lacking: Option<SlotName>,
+    /// Secrets of the manifest that are not stored.
+    pub(crate) missing_secrets: Vec<SecretName>,
+    /// Paths of `storage.write` that are not there.
+    pub(crate) missing_paths: Vec<PathBuf>,
     /// The names of the accounts in passwd(5).
     pub(crate) accounts: Vec<String>,
 }
@@ -100,6 +105,8 @@ impl Snapshot {
             tried: BTreeMap::new(),
             program: program(root, app),
             lacking: lacking(root, app),
+            missing_secrets: missing_secrets(root, app),
+            missing_paths: missing_paths(root, app),
             accounts: accounts(root),
         };
         if request.root.is_none() {
@@ -219,6 +226,17 @@ fn lacking(root: &Path, app: &App) -> Option<SlotName> {
     let live = app.slots().iter().find(|slot| alias.ends_with(app.slot_unit(slot).as_ref()))?;
     let release = below(root, &app.slot_link(live));
     (release.is_symlink() && !release.join(exec).is_file()).then(|| live.clone())
+}
+
+fn missing_secrets(root: &Path, app: &App) -> Vec<SecretName> {
+    let store = Store::of(root, app.place(), app.name());
+    let names = app.secrets().iter().map(|secret| &secret.name);
+    names.filter(|name| store.form(name).is_none()).cloned().collect()
+}
+
+fn missing_paths(root: &Path, app: &App) -> Vec<PathBuf> {
+    let missing = |path: &&PathBuf| below(root, path).symlink_metadata().is_err();
+    app.storage().write.iter().filter(missing).cloned().collect()
 }
 
 fn accounts(root: &Path) -> Vec<String> {

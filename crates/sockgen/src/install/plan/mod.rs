@@ -12,6 +12,7 @@ use crate::model::{App, Exec};
 use crate::names::UnitName;
 use crate::place::below;
 use crate::render::{UnitFile, owner_of};
+use crate::secrets::set_command;
 
 /// Every reason against it, or what to do.
 pub(crate) fn plan(
@@ -26,6 +27,7 @@ pub(crate) fn plan(
     other_apps(app, units, now, &mut problems);
     live_sockets(app, units, now, &mut problems);
     program(app, now, &mut problems);
+    outside(root, app, now, &mut problems);
     let mut notes = Vec::new();
     slots_gone(app, units, now, &mut problems, &mut notes);
     addresses(app, now, &mut problems, &mut notes);
@@ -264,6 +266,20 @@ fn program(app: &App, now: &Snapshot, problems: &mut Vec<Problem>) {
         _ => "install the program first, or use a path inside the release, such as bin/shop".into(),
     };
     problems.push(Problem::new(format!("exec: {} {broken}", path.display()), hint));
+}
+
+/// Without these no slot starts: systemd ends it with 243/CREDENTIALS or 226/NAMESPACE (systemd.exec(5)).
+fn outside(root: &Path, app: &App, now: &Snapshot, problems: &mut Vec<Problem>) {
+    problems.extend(now.missing_secrets.iter().map(|name| {
+        let message = format!("secrets: {name} is not stored, and without it no slot starts");
+        Problem::new(message, format!("store it: {}", set_command(root, app, name)))
+    }));
+    problems.extend(now.missing_paths.iter().map(|path| {
+        let path = path.display();
+        let message =
+            format!("storage.write: {path} does not exist, and without it no slot starts");
+        Problem::new(message, format!("make it, for the user of the service: mkdir {path}"))
+    }));
 }
 
 fn addresses(app: &App, now: &Snapshot, problems: &mut Vec<Problem>, notes: &mut Vec<String>) {

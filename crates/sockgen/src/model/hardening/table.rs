@@ -132,6 +132,11 @@ impl RelaxationKind {
         self.changes.iter().map(one).collect::<Vec<_>>().join(", ")
     }
 
+    /// Whether it changes a directive.
+    pub(crate) fn changes(&self, key: &str) -> bool {
+        self.changes.iter().any(|change| change.key() == key)
+    }
+
     /// Whether it gives what only PID 1 can give.
     pub(crate) fn gives(&self) -> bool {
         self.changes.iter().any(|change| matches!(change, Change::Gives(..)))

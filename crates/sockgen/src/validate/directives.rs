@@ -1,0 +1,142 @@
+//! Directives that are written into the units as they are: none may break the line, take the place of one of ours, or bring a hazard in.
+
+mod refused;
+
+use std::collections::BTreeMap;
+
+use super::Checked;
+use crate::check::{self, Severity, Unit, Units};
+use crate::error::ManifestError;
+use crate::manifest::{self, OneOrMany};
+use crate::model::{App, Directive, Directives, RELAXATIONS, Section};
+use crate::render::render;
+use crate::shown::shown;
+
+/// systemd takes lines of 1 MiB; a directive of a thousandth is long.
+const LONGEST_VALUE: usize = 4096;
+const MOST_VALUES: usize = 64;
+const LONGEST_KEY: usize = 64;
+
+/// Lists to which the generator's own line is only the beginning.
+const ADDED_TO: &[(Section, &str)] = &[
+    (Section::Unit, "After"),
+    (Section::Unit, "Wants"),
+    (Section::Unit, "PartOf"),
+    (Section::Service, "EnvironmentFile"),
+    (Section::Service, "LoadCredential"),
+    (Section::Service, "LoadCredentialEncrypted"),
+];
+
+pub(super) fn directives(raw: manifest::Directives) -> Checked<Directives> {
+    Ok(Directives {
+        unit: section(Section::Unit, raw.unit)?,
+        service: section(Section::Service, raw.service)?,
+        socket: section(Section::Socket, raw.socket)?,
+    })
+}
+
+fn section(section: Section, given: BTreeMap<String, OneOrMany>) -> Checked<Vec<Directive>> {
+    given.into_iter().map(|(key, values)| directive(section, key, values)).collect()
+}
+
+fn directive(section: Section, key: String, values: OneOrMany) -> Checked<Directive> {
+    let table = format!("directives.{}", section.table());
+    let named = key.starts_with(|c: char| c.is_ascii_alphabetic())
+        && key.len() <= LONGEST_KEY
+        && key.chars().all(|c| c.is_ascii_alphanumeric());
+    if !named {
+        let problem = format!("{} is not the name of a directive", shown(&key));
+        return Err(ManifestError::value(table, problem)
+            .with_hint("letters and digits, as systemd.directives(7) has them"));
+    }
+    let name = format!("{table}.{key}");
+    if let Some(refused) = refused::refused(section, &key) {
+        let explained = refused.rule.map(|rule| format!(" (`sockgen explain {rule}`)"));
+        let problem = format!("{}{}", refused.why, explained.unwrap_or_default());
+        return Err(ManifestError::value(name, problem).with_hint(refused.instead));
+    }
+    let values = values.into_list();
+    if values.is_empty() || values.len() > MOST_VALUES {
+        let problem = format!("{} values are not between 1 and {MOST_VALUES}", values.len());
+        return Err(ManifestError::value(name, problem).with_hint("a string, or a list of strings"));
+    }
+    values.iter().try_for_each(|text| value(&name, text))?;
+    Ok(Directive { key, values })
+}
+
+/// One line, which systemd reads as it stands there.
+fn value(key: &str, text: &str) -> Checked<()> {
+    let refuse =
+        |problem: String, hint: &str| Err(ManifestError::value(key, problem).with_hint(hint));
+    if text.trim().is_empty() {
+        let problem = "an empty value would undo what stands before it".to_owned();
+        return refuse(problem, "leave the directive out");
+    }
+    if text.contains(char::is_control) {
+        let problem = format!("{} has a control character in it", shown(text));
+        return refuse(problem, "write a directive with several lines as a list of strings");
+    }
+    if text.ends_with('\\') {
+        let problem = format!("{} ends with a backslash, which joins the next line", shown(text));
+        return refuse(problem, "write the whole value in one line");
+    }
+    if text.len() > LONGEST_VALUE {
+        let problem = format!("{} bytes are too many, {LONGEST_VALUE} is the limit", text.len());
+        return refuse(problem, "put it into a drop-in of the unit");
+    }
+    Ok(())
+}
+
+/// What can be seen only in the units: directives that are there already, and hazards that come in.
+pub(super) fn in_units(app: &App) -> Checked<()> {
+    if app.directives().is_empty() {
+        return Ok(());
+    }
+    let mut plain = app.clone();
+    plain.directives = Directives::default();
+    let written: Vec<Unit> =
+        render(&plain).iter().map(|unit| Unit::parse(unit.name.as_ref(), &unit.text)).collect();
+    for (section, directives) in app.directives().sections() {
+        for Directive { key, .. } in directives {
+            if !ADDED_TO.contains(&(section, key)) && has(&written, section, key) {
+                let name = format!("directives.{}.{key}", section.table());
+                let problem = "sockgen writes this one itself";
+                return Err(ManifestError::value(name, problem).with_hint(instead(key)));
+            }
+        }
+    }
+    let mut units = Units::default();
+    render(app).iter().for_each(|unit| units.add(unit.name.as_ref(), &unit.text));
+    let found = check::check(&units).into_iter().find(|found| found.severity > Severity::Note);
+    found.map_or(Ok(()), |found| {
+        let problem = format!("{} (`sockgen explain {}`)", found.message, found.rule);
+        Err(ManifestError::value("directives", problem).with_hint(found.fix))
+    })
+}
+
+/// Whether one of the units that a section is added to has the directive.
+fn has(units: &[Unit], section: Section, key: &str) -> bool {
+    let (in_socket, section) = (section == Section::Socket, section.to_string());
+    let meant = |unit: &&Unit| unit.name.ends_with(".socket") == in_socket && is_meant(unit);
+    let has = |unit: &Unit| unit.entries.iter().any(|e| *e.section == *section && e.key == key);
+    units.iter().filter(meant).any(has)
+}
+
+/// The slots and the public sockets: neither the activator nor what is private to a slot.
+fn is_meant(unit: &Unit) -> bool {
+    !unit.name.ends_with("-activate.service") && !unit.name.ends_with("-admin.socket")
+}
+
+/// How the manifest says it.
+fn instead(key: &str) -> String {
+    let of_hardening = || RELAXATIONS.iter().filter(|kind| kind.changes(key));
+    let names: Vec<_> = of_hardening().map(|kind| kind.name).collect();
+    if names.is_empty() {
+        "leave it out".to_owned()
+    } else {
+        format!(
+            "hardening.allow loosens it: {}; level = \"none\" leaves it to you",
+            names.join(", ")
+        )
+    }
+}
