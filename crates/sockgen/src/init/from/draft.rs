@@ -77,6 +77,7 @@ impl Draft {
         if let Some(drain) = &self.drain {
             write!(text, "\n[swap]\ndrain = {}\n", string(drain))?;
         }
+        text.push_str("\n# What no ordinary program notices. Try it without: the default, strict, is what a program built for it needs.\n[hardening]\nlevel = \"standard\"\n");
         if let Some(migrate) = &self.migrate {
             write!(text, "\n[hooks]\nmigrate = {}\n", list(migrate))?;
         }

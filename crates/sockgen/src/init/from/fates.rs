@@ -16,8 +16,7 @@ enum Fate {
 use Fate::{Carried, Lost, Ours};
 
 const DROP_IN: &str = "no key of the manifest: a drop-in of each slot can have it";
-const STRICTER: &str =
-    "the slots are stricter; if the program needs it, loosen it in a drop-in of each slot";
+const STRICTER: &str = "the slots are stricter; what the program needs all the same goes into [hardening], as `sockgen explain hardening` lists it";
 const STARTS: &str =
     "it would run at every start of each slot; put it into the program, or make it hooks.migrate";
 const ORDER: &str =
