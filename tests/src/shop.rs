@@ -82,7 +82,16 @@ impl Shop {
     /// When they cannot be built.
     #[must_use]
     pub fn machine() -> Self {
-        let (sandbox, binaries) = (Sandbox::boot(), binaries::get());
+        Self::machine_on(Path::new("/"))
+    }
+
+    /// The same on another root, as debootstrap makes them.
+    ///
+    /// # Panics
+    /// As [`Shop::machine`] does.
+    #[must_use]
+    pub fn machine_on(root: &Path) -> Self {
+        let (sandbox, binaries) = (Sandbox::boot_on(root), binaries::get());
         for program in [&binaries.sockgen, &binaries.sockctl] {
             sandbox.install_program(program);
         }

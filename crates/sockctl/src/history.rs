@@ -103,7 +103,7 @@ pub fn was_live(entries: &[Entry], release: &ReleaseId) -> bool {
 }
 
 fn wish_path(app: &App) -> PathBuf {
-    app.run_dir().join("deploy.json")
+    app.place().wish_path(app.name())
 }
 
 /// Writes the wish down, so that `sockctl resume` knows it. It lies under `/run`: after a reboot the alias alone decides.

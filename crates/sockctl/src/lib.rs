@@ -5,6 +5,7 @@
 //! Nothing else decides, and nothing is remembered that systemd or the file system already holds.
 
 pub mod admin;
+mod alias;
 pub mod asker;
 pub mod canary;
 pub mod cli;

@@ -10,7 +10,7 @@ use sockgen::install::{Removed, removed};
 use sockgen::{App, Listener};
 
 use crate::error::Error;
-use crate::files;
+use crate::files::{self, FileError};
 use crate::plan::Active;
 use crate::sockets;
 use crate::systemd::{Systemd, SystemdError};
@@ -63,7 +63,7 @@ pub async fn close_removed(app: &App, systemd: &Systemd) -> String {
     };
     let mut words = Vec::new();
     for removed in removed {
-        let closed = close(&removed, systemd).await;
+        let closed = close(app, &removed, systemd).await;
         words.push(closed.unwrap_or_else(|e| format!("{} stays open: {e}", removed.address)));
     }
     words.join("; ")
@@ -71,11 +71,14 @@ pub async fn close_removed(app: &App, systemd: &Systemd) -> String {
 
 /// systemd refuses to stop it by hand (`RefuseManualStop=`, systemd.unit(5)) as long as it knows the file. Without the file a reload makes it let
 /// the descriptor go, and what is left of the unit is stopped.
-async fn close(removed: &Removed, systemd: &Systemd) -> Result<String, Error> {
+async fn close(app: &App, removed: &Removed, systemd: &Systemd) -> Result<String, Error> {
     let Removed { unit, address, path } = removed;
     if sockets::is_used(address, systemd.pid())? {
         return Ok(format!("{unit} stays open on {address}: a process still has it"));
     }
+    // Before its file: the generator runs at the reload.
+    sockgen::generator::forget(app.place(), app.name(), unit)
+        .map_err(FileError::of("forget the unit in", &app.run_dir()))?;
     files::remove(path)?;
     systemd.reload().await?;
     systemd.stop(unit, LIMIT).await?;

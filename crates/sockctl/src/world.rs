@@ -1,10 +1,9 @@
 //! What is there: unit states, the alias, the slot links and the gates, read anew before each step.
 
 use std::fs;
-use std::path::PathBuf;
 
 use futures_util::future::join_all;
-use sockgen::{App, SlotName, UnitName};
+use sockgen::{App, SlotName, UnitName, generator};
 
 use crate::admin::{Admin, Status};
 use crate::plan::{Active, Observed, SlotState};
@@ -199,8 +198,11 @@ pub fn live(app: &App) -> Option<SlotName> {
 }
 
 pub(crate) fn alias_on_disk(app: &App) -> Option<String> {
-    let link: PathBuf = app.place().units().join(app.alias().as_ref());
-    let target = fs::read_link(link).ok()?;
+    let alias = app.alias();
+    // What is in /etc counts first, as for systemd.
+    let folders = [app.place().units(), generator::folder(app.place(), alias.as_ref())];
+    let target =
+        folders.iter().find_map(|folder| fs::read_link(folder.join(alias.as_ref())).ok())?;
     Some(target.file_name()?.to_str()?.to_owned())
 }
 

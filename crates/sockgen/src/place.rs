@@ -121,6 +121,12 @@ impl Place {
         &self.manifests
     }
 
+    /// What lives until the next boot, of all applications: `/run/sockact`.
+    #[must_use]
+    pub fn run(&self) -> &Path {
+        &self.run
+    }
+
     /// What wants the targets of applications at boot, or when the user's systemd starts.
     #[must_use]
     pub fn wanted_by(&self) -> &'static str {
@@ -182,6 +188,26 @@ impl Place {
     #[must_use]
     pub fn lock_path(&self, app: &AppName) -> PathBuf {
         self.run_dir(app).join("lock")
+    }
+
+    /// What the controller has begun and not ended: `/run/sockact/shop/deploy.json`.
+    #[must_use]
+    pub fn wish_path(&self, app: &AppName) -> PathBuf {
+        self.run_dir(app).join("deploy.json")
+    }
+
+    /// Where systemd keeps the program's own state (`StateDirectory=`): at one of these, and maybe a link at the other. With a dynamic
+    /// user it lies in `private`; a user's own systemd before 254 has it among the configuration (systemd.exec(5)).
+    #[must_use]
+    pub fn program_state(&self, app: &AppName) -> [PathBuf; 2] {
+        let name = app.state_directory();
+        let parent = |path: &Path| path.parent().unwrap_or(Path::new("/")).to_owned();
+        match self.scope {
+            Scope::System => {
+                ["/var/lib", "/var/lib/private"].map(|base| Path::new(base).join(&name))
+            }
+            Scope::User => [&self.state, &self.manifests].map(|ours| parent(ours).join(&name)),
+        }
     }
 
     /// What outlives a boot: `/var/lib/sockact/shop`.

@@ -8,6 +8,7 @@ use crate::model::{App, Directive, Exec, Level, Listener, Ready, Relaxation, Sec
 use crate::names::{ADMIN_FD_NAME, SlotName, UnitName};
 use crate::quote;
 use crate::secrets::Form;
+use crate::versions::{self, render_for};
 
 /// A unit file: its name and its whole text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,12 +103,15 @@ struct Target<'a> {
     wanted_by: &'a str,
 }
 
-/// All units of the application, sorted by name. The same application gives the same bytes.
-///
-/// # Panics
-/// Never: writing to a string cannot fail.
+/// All units of the application, sorted by name, as the oldest supported systemd reads them and every newer one does.
+/// The same application gives the same bytes.
 #[must_use]
 pub fn render(app: &App) -> Vec<UnitFile> {
+    render_for(app, versions::Target::OLDEST).units
+}
+
+/// All units as the newest systemd reads them.
+pub(crate) fn draw(app: &App) -> Vec<UnitFile> {
     let mut units: Vec<UnitFile> = Vec::new();
     for listener in app.listeners() {
         units.push(unit(app.socket_unit(&listener.name), &public_socket(app, listener)));

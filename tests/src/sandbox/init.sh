@@ -31,6 +31,9 @@ for node in null zero full random urandom tty; do
     touch "dev/$node"
     mount --bind "/dev/$node" "dev/$node"
 done
+# The kernel's log is the machine's: what would be written to it is kept here when a test asks. Not for all: journald of 262 starts with
+# a log that is a device, or with none.
+[ ! -e etc/sandbox-kmsg ] || : >dev/kmsg
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620,nosuid,noexec devpts dev/pts
 mount -t tmpfs -o mode=1777,nosuid,nodev sandbox dev/shm
 ln -s pts/ptmx dev/ptmx

@@ -7,6 +7,7 @@ use sockgen::{Ready, SlotName};
 
 use super::{Deploy, Fault, GRACE, Hook};
 use crate::admin::Admin;
+use crate::alias;
 use crate::files;
 use crate::gc;
 use crate::history::{self, Entry};
@@ -119,7 +120,10 @@ impl Deploy<'_> {
     async fn commit(&mut self, slot: &SlotName) -> Result<String, Fault> {
         let unit = self.session.app.slot_unit(slot);
         let began = Instant::now();
-        self.session.systemd.point_alias(unit.as_ref()).await?;
+        match alias::point(self.session.app, &unit)? {
+            true => self.session.systemd.reload().await?,
+            false => self.session.systemd.point_alias(unit.as_ref()).await?,
+        }
         self.session.account.reloaded(began.elapsed());
         self.disarm(slot).await?;
         let held = Held::look(self.session.app, self.session.systemd.pid())?;
@@ -137,7 +141,11 @@ impl Deploy<'_> {
 
     async fn disable(&mut self, slot: &SlotName) -> Result<String, Fault> {
         let began = Instant::now();
-        self.session.systemd.drop_alias(self.session.app.slot_unit(slot).as_ref()).await?;
+        let unit = self.session.app.slot_unit(slot);
+        match alias::drop(self.session.app, &unit)? {
+            true => self.session.systemd.reload().await?,
+            false => self.session.systemd.drop_alias(unit.as_ref()).await?,
+        }
         self.session.account.reloaded(began.elapsed());
         Ok(format!("{} is gone; connections wait", self.session.app.alias()))
     }

@@ -7,6 +7,7 @@ use sockgen::{App, SlotName};
 use super::facts::Facts;
 use super::finding::Fix;
 use crate::admin::Admin;
+use crate::alias;
 use crate::error::Error;
 use crate::files;
 use crate::systemd::Systemd;
@@ -27,7 +28,10 @@ pub(super) async fn apply(fix: &Fix, facts: &Facts, systemd: &Systemd) -> Result
         }
         Fix::PointAlias(slot) => {
             let unit = app.slot_unit(slot);
-            systemd.point_alias(unit.as_ref()).await?;
+            match alias::point(app, &unit)? {
+                true => systemd.reload().await?,
+                false => systemd.point_alias(unit.as_ref()).await?,
+            }
             Ok(format!("{} leads to {unit} again", app.alias()))
         }
         Fix::StartActivator => {

@@ -26,7 +26,9 @@ use crate::world::{World, alias_on_disk};
 pub async fn gather(app: &App, systemd: &Systemd) -> Result<Facts, Error> {
     let at_work = at_work(app)?;
     let world = World::look(app, systemd).await?;
-    let files = sockgen::render(app);
+    // Installed for any version of systemd: which one is the machine's may have changed since.
+    let installed = |unit: &str| fs::read_to_string(unit_path(app, unit)).ok();
+    let files = sockgen::render_for(app, sockgen::Target::of_units(app, installed)).units;
     let names = files.iter().map(|file| file.name.to_string());
     let units = try_join_all(files.iter().map(|file| unit(app, systemd, file))).await?;
     let clock = clock(app, systemd).await?;
@@ -134,8 +136,12 @@ fn drop_ins(name: &str, unit: &Properties) -> Vec<(PathBuf, String)> {
         .collect()
 }
 
+fn unit_path(app: &App, unit: &str) -> PathBuf {
+    sockgen::generator::folder(app.place(), unit).join(unit)
+}
+
 fn file_is(app: &App, file: &UnitFile) -> FileIs {
-    let path = app.place().units().join(file.name.as_ref());
+    let path = unit_path(app, file.name.as_ref());
     match fs::read(&path) {
         _ if path.is_symlink() => FileIs::Other,
         Ok(text) if text == file.text.as_bytes() => FileIs::Same,

@@ -24,6 +24,7 @@ use serde::Serialize;
 
 pub use analyze::AnalyzeError;
 pub use exposure::{EXPOSURE, Exposure, exposure};
+pub(crate) use load::drop_in_names;
 pub use load::{LoadError, Loader};
 pub(crate) use roles::service_of;
 pub use rules::{RULES, Rule};

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::diff::Diff;
+use super::remove::Remove;
 use crate::check::Severity;
 use crate::extras::Extra;
+use crate::versions::{Target, TargetError};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -17,7 +20,7 @@ use crate::extras::Extra;
     long_about = "Generates, installs and checks the systemd units of a service with two slots.\n\n\
 systemd holds the listening sockets. Two slots of the service, blue and green, take turns \
 accepting from them, so that a deploy closes no port and loses no request. sockgen writes the \
-units; it never starts, stops or restarts one. sockctl deploys.",
+units; it starts and restarts none, and stops one only to remove it. sockctl deploys.",
     after_help = "\
 From nothing to a running service:
   sockgen init --name shop --listen http=127.0.0.1:8080 --exec bin/shop
@@ -66,6 +69,37 @@ or none. No unit is started, stopped or restarted.
 The address of an open socket cannot be changed: systemd would drop the descriptor. Add a listener
 with a new name instead.")]
     Install(Install),
+
+    /// Show what install would change on this machine, and what follows for what runs
+    #[command(after_help = "\
+Examples:
+  sockgen diff                             # ./sockact.toml
+  sockgen diff /srv/shop/sockact.toml
+  sockgen diff --root /mnt/image
+  sockgen diff --json | jq -r '.consequences[]'
+
+It is install's own decision, shown: a unified diff of the files, the consequences in words, the
+administrator's drop-ins with what they put in the place of our settings, and what install would
+refuse, with what to do instead.
+
+Exit status, as diff(1): 0 nothing would change, 1 something would, 2 install would refuse, wrong
+usage, or trouble.")]
+    Diff(Diff),
+
+    /// Stop an application, let it drain, and take it off this machine
+    #[command(after_help = "\
+Examples:
+  sudo sockgen remove shop
+  sockgen remove shop --dry-run            # what it would do
+  sudo sockgen remove shop --purge         # its releases and its state, too
+  sockgen remove shop --user
+  sockgen remove shop --root /mnt/image    # from an image: nothing is stopped
+
+First systemd stops its target: the slots end what they have begun, and then the sockets close.
+Then the links of `systemctl enable`, the units and the manifest go, all or none. Releases, state
+and the administrator's drop-ins stay, and it says where. It is refused while a deploy is under way
+or unfinished. Interrupted, it goes on from there when it is typed again.")]
+    Remove(Remove),
 
     /// Check units, ours and anybody's, with rules of our own and with systemd-analyze
     #[command(after_help = "\
@@ -206,6 +240,10 @@ pub(crate) struct Install {
     #[arg(long)]
     pub(crate) user: bool,
 
+    /// The systemd that is to read the units, 252 or newer [default: the machine's, or the image's]
+    #[arg(long, value_name = "VERSION", value_parser = systemd)]
+    pub(crate) systemd: Option<Target>,
+
     /// Check everything and say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -216,6 +254,10 @@ pub(crate) struct Check {
     /// Directories, manifests, unit files or drop-ins
     #[arg(default_value = ".", value_name = "DIR|MANIFEST|UNIT")]
     pub(crate) paths: Vec<PathBuf>,
+
+    /// The systemd that is to read the units, 252 or newer [default: the machine's]
+    #[arg(long, value_name = "VERSION", value_parser = systemd)]
+    pub(crate) systemd: Option<Target>,
 
     /// Only these rules: S01 to S37, verify, exposure
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
@@ -302,6 +344,11 @@ impl Check {
             _ => Form::Text,
         }
     }
+}
+
+/// The hint is part of the message: clap has no other place for it.
+pub(crate) fn systemd(typed: &str) -> Result<Target, String> {
+    typed.parse().map_err(|error: TargetError| format!("{error}: {}", error.hint()))
 }
 
 fn score(typed: &str) -> Result<f64, String> {

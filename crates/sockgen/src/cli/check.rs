@@ -1,7 +1,7 @@
 //! `sockgen check`
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::{Check, Form};
 use super::findings::{self, Checked};
@@ -11,7 +11,8 @@ use crate::check::{
 };
 use crate::model::App;
 use crate::names::MANIFEST_FILE;
-use crate::{nearest, render, shown};
+use crate::versions::{Rendered, Target, render_for};
+use crate::{nearest, shown};
 
 pub(super) fn run(args: &Check) -> Result<Report, Failure> {
     let chosen = Chosen::of(args)?;
@@ -91,19 +92,27 @@ fn units(args: &Check) -> Result<Units, Failure> {
         if path.is_dir() {
             let manifest = path.join(MANIFEST_FILE);
             if manifest.exists() {
-                manifests.push((app(&manifest)?, true));
+                manifests.push((app(&manifest)?, Some(path)));
             }
         } else if path.extension().is_some_and(|suffix| suffix == "toml") {
-            manifests.push((app(path)?, false));
+            manifests.push((app(path)?, None));
             continue;
         }
         loader.ask(path).map_err(load)?;
     }
     let mut units = loader.load().map_err(load)?;
     for (app, beside) in manifests {
-        let generated = render(&app);
+        // Units that lie beside it may have been written for any systemd.
+        let written = |folder: &PathBuf| {
+            Target::of_units(&app, |unit| std::fs::read_to_string(folder.join(unit)).ok())
+        };
+        let target = args.systemd.or(beside.map(written));
+        let (target, unknown) = Target::choose(target, Path::new("/"))
+            .map_err(|error| Failure::new(&error, Some(error.hint())).status(2))?;
+        let Rendered { units: generated, notes } = render_for(&app, target);
+        unknown.iter().chain(&notes).for_each(|note| eprintln!("note: {note}"));
         let there = |name: &str| units.names().any(|unit| unit == name);
-        if beside && generated.iter().any(|unit| there(unit.name.as_ref())) {
+        if beside.is_some() && generated.iter().any(|unit| there(unit.name.as_ref())) {
             units.expect(generated);
         } else {
             for unit in generated {

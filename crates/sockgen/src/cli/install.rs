@@ -8,10 +8,10 @@ use crate::install::{Outcome, Request, install};
 use crate::place::Place;
 
 pub(super) fn run(args: Install) -> Result<Report, Failure> {
-    let Install { manifest, root, user, dry_run } = args;
+    let Install { manifest, root, user, systemd, dry_run } = args;
     let place = Place::asked(user)
         .map_err(|error| Failure::typed(format!("--user: {error}"), error.hint()))?;
-    let request = Request { manifest, root, place, dry_run };
+    let request = Request { manifest, root, place, target: systemd, dry_run };
     let outcome = install(&request)?;
     Ok(Report::done(text(&request, &outcome)))
 }
@@ -39,6 +39,9 @@ fn text(request: &Request, outcome: &Outcome) -> String {
     }
     for note in &outcome.notes {
         writeln!(text, "note: {note}").expect("memory");
+    }
+    for drop_in in &outcome.drop_ins {
+        writeln!(text, "note: drop-in, which stays: {drop_in}").expect("memory");
     }
     if !outcome.next.is_empty() {
         text.push_str("\nNext:\n");

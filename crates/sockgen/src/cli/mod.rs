@@ -2,12 +2,14 @@
 
 mod args;
 mod check;
+mod diff;
 mod explain;
 mod failure;
 mod findings;
 mod init;
 mod install;
 mod print;
+mod remove;
 mod secret;
 
 use std::ffi::OsString;
@@ -18,6 +20,8 @@ use clap::{CommandFactory, Parser};
 
 use args::{Args, Command};
 use failure::Failure;
+
+use crate::generator;
 
 /// What a command has to say when it did what was asked.
 pub(crate) struct Report {
@@ -33,6 +37,10 @@ impl Report {
 
 /// Runs `sockgen` with these arguments, the first being its own name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if generator::is_called(args.first()) {
+        return generator::main(&args);
+    }
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
         Err(error) => {
@@ -60,6 +68,8 @@ fn run(command: Command) -> Result<Report, Failure> {
     match command {
         Command::Init(args) => init::run(&args),
         Command::Install(args) => install::run(args),
+        Command::Diff(args) => diff::run(args),
+        Command::Remove(args) => remove::run(args),
         Command::Check(args) => check::run(&args),
         Command::Secret(command) => secret::run(&command),
         Command::Explain { rule } => explain::run(rule.as_deref()),

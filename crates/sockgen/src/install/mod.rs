@@ -3,26 +3,33 @@
 //! Everything is checked before anything is written, and no unit is ever started, stopped or
 //! restarted here.
 
+mod compare;
+mod drop_ins;
 mod plan;
 mod ports;
 mod removed;
 mod snapshot;
-mod systemd;
+pub(crate) mod systemd;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
+use serde::Serialize;
 
 use crate::error::ManifestError;
 use crate::files::{self, Change, FileError};
 use crate::model::App;
 use crate::names::{MANIFEST_FILE, UnitName};
 use crate::place::{Place, Scope, below};
-use crate::render;
+use crate::versions::{Rendered, Target, TargetError, render_for};
+pub use compare::{Comparison, FileChange, compare};
+pub(crate) use drop_ins::files as drop_in_files;
+pub use drop_ins::{DropIn, Setting};
+pub(crate) use plan::plan;
 pub use removed::{Removed, removed};
-use snapshot::Snapshot;
+pub(crate) use snapshot::{GENERATED, Snapshot, listens_on, ours};
 pub(crate) use systemd::main_processes;
 
 /// What is asked for.
@@ -34,12 +41,25 @@ pub struct Request {
     pub root: Option<PathBuf>,
     /// Whose systemd is to run it.
     pub place: Place,
+    /// The systemd that is to read the units; the machine's own, or the image's, when it is not said.
+    pub target: Option<Target>,
     /// Check and decide, and change nothing.
     pub dry_run: bool,
 }
 
+impl Request {
+    fn root(&self) -> &Path {
+        self.root.as_deref().unwrap_or(Path::new("/"))
+    }
+
+    /// Where units and manifests go.
+    fn folders(&self) -> [PathBuf; 2] {
+        [self.place.units(), self.place.manifests()].map(|folder| below(self.root(), folder))
+    }
+}
+
 /// One reason against an install.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// What is in the way.
     pub message: String,
@@ -63,6 +83,13 @@ pub(crate) struct Plan {
     next: Vec<String>,
 }
 
+impl Plan {
+    /// Whether the file of this unit goes.
+    pub(crate) fn deletes(&self, unit: &str) -> bool {
+        self.changes.iter().any(|change| change.text.is_none() && change.path.ends_with(unit))
+    }
+}
+
 /// What was done, or would be.
 #[derive(Debug)]
 pub struct Outcome {
@@ -78,6 +105,8 @@ pub struct Outcome {
     pub reloaded: bool,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// The administrator's drop-ins for its units, which stay.
+    pub drop_ins: Vec<DropIn>,
     /// The commands to type next.
     pub next: Vec<String>,
 }
@@ -105,6 +134,9 @@ pub enum InstallError {
     /// The folder of the installed manifests could not be read.
     #[error("cannot see which applications are installed")]
     Others(#[source] ManifestError),
+    /// The machine's systemd is too old.
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// Something on the machine is in the way; every reason is named.
     #[error("{} things are in the way", .0.len())]
     Refused(Vec<Problem>),
@@ -172,6 +204,7 @@ impl InstallError {
                 Some("the file system is mounted read-only".into())
             }
             Self::File(error) => error.hint().map(str::to_owned),
+            Self::Target(error) => Some(error.hint()),
             _ => None,
         }
     }
@@ -182,25 +215,12 @@ impl InstallError {
 /// # Errors
 /// When anything is in the way; then nothing is changed.
 pub fn install(request: &Request) -> Result<Outcome, InstallError> {
-    let root = request.root.as_deref().unwrap_or(Path::new("/"));
-    let folder = request.manifest.is_dir();
-    let path =
-        &if folder { request.manifest.join(MANIFEST_FILE) } else { request.manifest.clone() };
-    let text = fs::read_to_string(path)
-        .map_err(|source| InstallError::Read { path: path.clone(), source })?;
-    let mut app = App::parse_for(&request.place, &text)
-        .map_err(|source| InstallError::Manifest { path: path.clone(), source })?;
-    app.find_secrets(root);
-    let folders =
-        [request.place.units(), request.place.manifests()].map(|folder| below(root, folder));
-    if !request.dry_run {
-        folders.iter().try_for_each(|folder| writable(folder, request.place.scope()))?;
+    let Decision { app, plan, problems, drop_ins } = decide(request)?;
+    if !problems.is_empty() {
+        return Err(InstallError::Refused(problems));
     }
-    let units = render(&app);
-    let now = Snapshot::take(request, &app, &units)?;
-    let plan = plan::plan(root, &app, &text, &units, &now).map_err(InstallError::Refused)?;
     if !request.dry_run {
-        execute(request, &plan, &folders)?;
+        execute(request, &plan)?;
     }
     let of = |wanted: bool| {
         let matching = plan.changes.iter().filter(move |c| c.text.is_some() == wanted);
@@ -212,9 +232,41 @@ pub fn install(request: &Request) -> Result<Outcome, InstallError> {
         enabled: plan.enable,
         reloaded: plan.reload,
         notes: plan.notes,
+        drop_ins,
         next: plan.next,
         app,
     })
+}
+
+/// What is to be done, and what is in its way.
+struct Decision {
+    app: App,
+    plan: Plan,
+    problems: Vec<Problem>,
+    drop_ins: Vec<DropIn>,
+}
+
+/// The one decision that `install` carries out and [`compare`] shows.
+fn decide(request: &Request) -> Result<Decision, InstallError> {
+    let root = request.root();
+    let folder = request.manifest.is_dir();
+    let path =
+        &if folder { request.manifest.join(MANIFEST_FILE) } else { request.manifest.clone() };
+    let text = fs::read_to_string(path)
+        .map_err(|source| InstallError::Read { path: path.clone(), source })?;
+    let mut app = App::parse_for(&request.place, &text)
+        .map_err(|source| InstallError::Manifest { path: path.clone(), source })?;
+    app.find_secrets(root);
+    if !request.dry_run {
+        request.folders().iter().try_for_each(|to| writable(to, request.place.scope()))?;
+    }
+    let (target, unknown) = Target::choose(request.target, root)?;
+    let Rendered { units, notes } = render_for(&app, target);
+    let now = Snapshot::take(request, &app, &units)?;
+    let (mut plan, problems) = plan(root, &app, &text, &units, &now);
+    plan.notes.extend(unknown.into_iter().chain(notes));
+    let drop_ins = drop_ins::find(root, &app, &units);
+    Ok(Decision { app, plan, problems, drop_ins })
 }
 
 /// Whether files can be made in a folder, or the folder itself can.
@@ -226,10 +278,10 @@ fn writable(folder: &Path, scope: Scope) -> Result<(), InstallError> {
     })
 }
 
-fn execute(request: &Request, plan: &Plan, folders: &[PathBuf]) -> Result<(), InstallError> {
+fn execute(request: &Request, plan: &Plan) -> Result<(), InstallError> {
     if !plan.changes.is_empty() {
-        for folder in folders {
-            fs::create_dir_all(folder).map_err(FileError::new("make", folder))?;
+        for folder in request.folders() {
+            fs::create_dir_all(&folder).map_err(FileError::new("make", &folder))?;
         }
     }
     let done = files::stage(plan.changes.clone())?.commit()?;

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::InstallError;
-use super::snapshot::{listens_on, ours};
+use super::snapshot::{GENERATED, listens_on, ours};
 use crate::check::Unit;
 use crate::endpoint::Endpoint;
 use crate::model::App;
 use crate::names::ADMIN_FD_NAME;
-use crate::place::below;
 use crate::render;
 
 /// A public socket whose listener is not in the manifest any more.
@@ -40,10 +39,14 @@ impl Removed {
 /// # Errors
 /// When a unit file cannot be read.
 pub fn removed(app: &App) -> Result<Vec<Removed>, InstallError> {
-    let folder = below(Path::new("/"), app.place().units());
     let units = render(app);
-    let ours = ours(&folder, app)?.into_iter();
-    let gone = ours.filter(|(name, _)| !units.iter().any(|unit| unit.name.as_ref() == name));
-    let gone = gone.filter_map(|(name, text)| Removed::of(&name, &text));
-    Ok(gone.map(|removed| Removed { path: folder.join(&removed.unit), ..removed }).collect())
+    let mut all = Vec::new();
+    let generated = (!app.place().is_user()).then_some(Path::new(GENERATED));
+    for folder in [app.place().units()].into_iter().chain(generated) {
+        let ours = ours(folder, app.name())?.into_iter();
+        let gone = ours.filter(|(name, _)| !units.iter().any(|unit| unit.name.as_ref() == name));
+        let gone = gone.filter_map(|(name, text)| Removed::of(&name, &text));
+        all.extend(gone.map(|removed| Removed { path: folder.join(&removed.unit), ..removed }));
+    }
+    Ok(all)
 }

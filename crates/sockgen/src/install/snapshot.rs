@@ -1,6 +1,6 @@
 //! What is on the machine now: read once, handed to the plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -12,20 +12,23 @@ use super::{InstallError, Request};
 use crate::check::Unit;
 use crate::endpoint::{ENDPOINT_KEYS, Endpoint};
 use crate::model::{App, Exec};
-use crate::names::{SecretName, SlotName};
+use crate::names::{AppName, SecretName, SlotName};
 use crate::place::{Place, Scope, below};
 use crate::render::{UnitFile, owner_of};
 use crate::secrets::Store;
 
+/// Where generators write (systemd.generator(7)).
+pub(crate) const GENERATED: &str = "/run/systemd/generator";
+
 /// Where else units come from (systemd.unit(5)); a unit of ours would hide one that is there.
-fn other_unit_dirs(place: &Place) -> &'static [&'static str] {
+pub(crate) fn other_unit_dirs(place: &Place) -> &'static [&'static str] {
     match place.scope() {
         Scope::System => &[
             "/usr/local/lib/systemd/system",
             "/usr/lib/systemd/system",
             "/lib/systemd/system",
             "/run/systemd/system",
-            "/run/systemd/generator",
+            GENERATED,
         ],
         Scope::User => {
             &["/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user"]
@@ -56,8 +59,10 @@ pub(crate) enum Program {
 pub(crate) struct Snapshot {
     /// Under the names of the units and of the alias, in the folder of units.
     pub(crate) found: BTreeMap<String, Found>,
-    /// Every unit of this application that an earlier install wrote: name and text.
+    /// Every unit of this application that systemd reads: name and text.
     pub(crate) ours: BTreeMap<String, String>,
+    /// Those of them that no install wrote: the generator will not write them again once there is an installed one.
+    pub(crate) from_generator: BTreeSet<String>,
     /// Units and the alias that another folder has, too.
     pub(crate) elsewhere: BTreeMap<String, PathBuf>,
     pub(crate) manifest: Option<String>,
@@ -84,11 +89,18 @@ impl Snapshot {
         app: &App,
         units: &[UnitFile],
     ) -> Result<Self, InstallError> {
-        let root = request.root.as_deref().unwrap_or(Path::new("/"));
+        let root = request.root();
         let folder = below(root, app.place().units());
         let mut names: Vec<String> = units.iter().map(|unit| unit.name.to_string()).collect();
         names.push(app.alias().to_string());
-        let ours = ours(&folder, app)?;
+        let installed = ours(&folder, app.name())?;
+        let mut generated = match app.place().scope() {
+            Scope::System => ours(&below(root, Path::new(GENERATED)), app.name())?,
+            Scope::User => BTreeMap::new(),
+        };
+        generated.retain(|name, _| !installed.contains_key(name));
+        let from_generator = generated.keys().cloned().collect();
+        let ours: BTreeMap<_, _> = installed.into_iter().chain(generated).collect();
         let mut all = names.clone();
         all.extend(ours.keys().filter(|name| !names.contains(name)).cloned());
         let states = match request.root {
@@ -98,7 +110,8 @@ impl Snapshot {
         let mut snapshot = Self {
             found: found(&folder, &names)?,
             ours,
-            elsewhere: elsewhere(root, app.place(), &names),
+            from_generator,
+            elsewhere: elsewhere(root, app, &names),
             manifest: read_if_there(&below(root, &app.manifest_path()))?,
             others: others(root, app)?,
             states,
@@ -113,6 +126,32 @@ impl Snapshot {
             snapshot.tried = snapshot.try_addresses(app);
         }
         Ok(snapshot)
+    }
+
+    /// The same for the generator, which cannot ask systemd: `ours` is what it wrote last, `live` what the kernel says of it. Neither the program
+    /// nor the address is tried: at boot a disk may not be mounted yet.
+    pub(crate) fn of_files(
+        root: &Path,
+        app: &App,
+        units: &[UnitFile],
+        ours: BTreeMap<String, String>,
+        live: Vec<String>,
+    ) -> Result<Self, InstallError> {
+        let names: Vec<String> = units
+            .iter()
+            .map(|unit| &unit.name)
+            .chain([&app.alias()])
+            .map(ToString::to_string)
+            .collect();
+        let state = || UnitState { active: "active".into(), ..UnitState::default() };
+        Ok(Self {
+            found: found(&below(root, app.place().units()), &names)?,
+            elsewhere: elsewhere(root, app, &names),
+            states: Some(live.into_iter().map(|unit| (unit, state())).collect()),
+            ours,
+            accounts: accounts(root),
+            ..Self::default()
+        })
     }
 
     /// Whether systemd has this unit running.
@@ -146,7 +185,7 @@ pub(crate) fn listens_on(unit: &str, text: &str) -> Option<Endpoint> {
     })
 }
 
-fn read_if_there(path: &Path) -> Result<Option<String>, InstallError> {
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<String>, InstallError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -167,9 +206,9 @@ fn found(folder: &Path, names: &[String]) -> Result<BTreeMap<String, Found>, Ins
     Ok(found)
 }
 
-pub(crate) fn ours(folder: &Path, app: &App) -> Result<BTreeMap<String, String>, InstallError> {
+pub(crate) fn ours(folder: &Path, app: &AppName) -> Result<BTreeMap<String, String>, InstallError> {
     let mut ours = BTreeMap::new();
-    let prefix = format!("{}-", app.name());
+    let prefix = format!("{app}-");
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
@@ -178,7 +217,7 @@ pub(crate) fn ours(folder: &Path, app: &App) -> Result<BTreeMap<String, String>,
             continue;
         }
         if let Some(text) = read_if_there(&entry.path())?
-            && owner_of(&text) == Some(app.name().as_ref())
+            && owner_of(&text) == Some(app.as_ref())
         {
             ours.insert(name, text);
         }
@@ -186,11 +225,20 @@ pub(crate) fn ours(folder: &Path, app: &App) -> Result<BTreeMap<String, String>,
     Ok(ours)
 }
 
-fn elsewhere(root: &Path, place: &Place, names: &[String]) -> BTreeMap<String, PathBuf> {
+fn elsewhere(root: &Path, app: &App, names: &[String]) -> BTreeMap<String, PathBuf> {
     let mut found = BTreeMap::new();
+    // What the generator made of the application's own manifest gives way to what is installed.
+    let generated = |path: &Path| {
+        path.starts_with(GENERATED)
+            && fs::read_to_string(below(root, path))
+                .is_ok_and(|text| owner_of(&text) == Some(app.name().as_ref()))
+    };
     for name in names {
-        let mut paths = other_unit_dirs(place).iter().map(|folder| Path::new(folder).join(name));
-        if let Some(path) = paths.find(|path| below(root, path).symlink_metadata().is_ok()) {
+        let folders = other_unit_dirs(app.place()).iter();
+        let mut paths = folders.map(|folder| Path::new(folder).join(name));
+        let there =
+            |path: &PathBuf| below(root, path).symlink_metadata().is_ok() && !generated(path);
+        if let Some(path) = paths.find(there) {
             found.insert(name.clone(), path);
         }
     }

@@ -1,4 +1,4 @@
-//! The few questions and orders that `sockgen install` has for systemd, through systemctl(1).
+//! The few questions and orders that `sockgen` has for systemd, through systemctl(1).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,7 +24,11 @@ impl UnitState {
     }
 }
 
-fn systemctl(place: &Place, what: &'static str, args: &[&str]) -> Result<Output, InstallError> {
+pub(crate) fn systemctl(
+    place: &Place,
+    what: &'static str,
+    args: &[&str],
+) -> Result<Output, InstallError> {
     let output = Command::new("systemctl")
         .args(place.is_user().then_some("--user"))
         .args(args)

@@ -9,7 +9,7 @@ use super::folder::{Listing, is_unit};
 use crate::check::units::template;
 
 /// The names of the units whose drop-ins a unit reads, the most special first; that of its kind comes last.
-fn names(unit: &str) -> Vec<String> {
+pub(crate) fn names(unit: &str) -> Vec<String> {
     let mut names = vec![unit.to_owned()];
     let (stem, suffix) = unit.rsplit_once('.').unwrap_or((unit, ""));
     // foo-bar-baz.service reads foo-bar-.service.d and foo-.service.d, too.

@@ -10,6 +10,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub(crate) use drop_ins::names as drop_in_names;
 use folder::{Fragment, Listing, is_unit, list};
 use place::Place;
 use read::read;

@@ -1,5 +1,7 @@
 //! What to change, decided from the manifest and from what is on the machine. No I/O here.
 
+mod consequences;
+
 use std::path::Path;
 
 use super::ports::{Holder, Tried};
@@ -14,14 +16,14 @@ use crate::place::below;
 use crate::render::{UnitFile, owner_of};
 use crate::secrets::set_command;
 
-/// Every reason against it, or what to do.
+/// What to do, and every reason against it.
 pub(crate) fn plan(
     root: &Path,
     app: &App,
     manifest: &str,
     units: &[UnitFile],
     now: &Snapshot,
-) -> Result<Plan, Vec<Problem>> {
+) -> (Plan, Vec<Problem>) {
     let mut problems = Vec::new();
     names(app, units, now, &mut problems);
     other_apps(app, units, now, &mut problems);
@@ -32,10 +34,7 @@ pub(crate) fn plan(
     slots_gone(app, units, now, &mut problems, &mut notes);
     addresses(app, now, &mut problems, &mut notes);
     user(app, now, &mut problems, &mut notes);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    consequences(app, units, now, &mut notes);
+    consequences::notes(app, units, now, &mut notes);
     let changes = changes(root, app, manifest, units, now);
     let alias = app.alias();
     let no_alias = !now.found.contains_key(alias.as_ref());
@@ -47,7 +46,7 @@ pub(crate) fn plan(
     let stale = now.states.iter().flatten().any(|(_, state)| state.need_reload);
     let reload = now.states.is_some() && (stale || !changes.is_empty() || enable.is_some());
     let next = next(root, app, now, &changes);
-    Ok(Plan { changes, enable, reload, notes, next })
+    (Plan { changes, enable, reload, notes, next }, problems)
 }
 
 /// Nobody else's file is replaced or hidden.
@@ -221,38 +220,6 @@ fn stays(name: &str, now: &Snapshot) -> bool {
     now.is_live(name) && now.ours.get(name).is_some_and(|old| Removed::of(name, old).is_some())
 }
 
-/// What the new units do to a live application, where that is not what a person would expect.
-fn consequences(app: &App, units: &[UnitFile], now: &Snapshot, notes: &mut Vec<String>) {
-    let changed = |unit: &&UnitFile| {
-        let name = unit.name.as_ref();
-        name.ends_with(".socket")
-            && now.is_live(name)
-            && now.ours.get(name).is_some_and(|text| *text != unit.text)
-    };
-    notes.extend(units.iter().filter(changed).map(|unit| {
-        format!(
-            "{} is open and stays as it is; what changed applies when it is next opened: after \
-             {} stop {} and start",
-            unit.name,
-            app.place().typed("systemctl"),
-            app.target()
-        )
-    }));
-    let gone = now.ours.keys().filter(|name| !units.iter().any(|u| u.name.as_ref() == **name));
-    notes.extend(gone.filter(|name| stays(name, now)).map(|name| {
-        format!(
-            "{name} stays open until the next deploy or restart of {} has drained its last user",
-            app.name()
-        )
-    }));
-    if let (Exec::Release(exec), Some(slot)) = (app.exec(), &now.lacking) {
-        notes.push(format!(
-            "the release in {slot} has no {}, so its next start fails: deploy one that has it now",
-            exec.display()
-        ));
-    }
-}
-
 fn program(app: &App, now: &Snapshot, problems: &mut Vec<Problem>) {
     let Exec::Program(path) = app.exec() else { return };
     let broken = match now.program {
@@ -348,12 +315,20 @@ fn changes(
     let at = |name: &str| below(root, &app.place().units().join(name));
     let mut changes: Vec<Change> = units
         .iter()
-        .filter(|unit| now.ours.get(unit.name.as_ref()) != Some(&unit.text))
+        .filter(|unit| {
+            let name = unit.name.as_ref();
+            now.ours.get(name) != Some(&unit.text) || now.from_generator.contains(name)
+        })
         .map(|unit| Change { path: at(unit.name.as_ref()), text: Some(unit.text.clone()) })
         .collect();
     let gone = now.ours.keys().filter(|name| !units.iter().any(|u| u.name.as_ref() == **name));
-    let gone = gone.filter(|name| !stays(name, now));
-    changes.extend(gone.map(|name| Change { path: at(name), text: None }));
+    changes.extend(gone.filter_map(|name| {
+        match (stays(name, now), now.from_generator.contains(name)) {
+            (true, false) | (false, true) => None,
+            (true, true) => Some(Change { path: at(name), text: now.ours.get(name).cloned() }),
+            (false, false) => Some(Change { path: at(name), text: None }),
+        }
+    }));
     if now.manifest.as_deref() != Some(manifest) {
         let path = below(root, &app.manifest_path());
         changes.push(Change { path, text: Some(manifest.to_owned()) });

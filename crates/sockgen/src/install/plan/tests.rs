@@ -35,7 +35,8 @@ fn start(now: &mut Snapshot, unit: &str) {
 
 fn decide(manifest: &str, now: &Snapshot) -> Result<Plan, Vec<Problem>> {
     let app = App::parse(manifest).unwrap();
-    plan(Path::new("/"), &app, manifest, &render(&app), now)
+    let (plan, problems) = plan(Path::new("/"), &app, manifest, &render(&app), now);
+    if problems.is_empty() { Ok(plan) } else { Err(problems) }
 }
 
 #[track_caller]
@@ -239,4 +240,17 @@ fn a_live_socket_keeps_its_kind_and_address_and_may_change_its_options() {
     let options = format!("{RELEASE}no_delay = true\n");
     let plan = decide(&options, &now).unwrap();
     assert!(plan.notes[0].contains("is open and stays as it is"), "{:?}", plan.notes);
+}
+
+#[test]
+fn what_the_generator_made_is_protected_and_taken_over() {
+    let mut now = installed(RELEASE);
+    now.from_generator = std::mem::take(&mut now.found).into_keys().collect();
+    start(&mut now, "shop-http.socket");
+    refused(&RELEASE.replace("8080", "8081"), &now, "its address would become 127.0.0.1:8081");
+    assert_eq!(decide(RELEASE, &now).unwrap().changes.len(), 7, "all units, whatever is generated");
+    // The socket that is still open has a file of its own from now on.
+    let plan = decide(&RELEASE.replace("http]", "web]").replace("8080", "8081"), &now).unwrap();
+    let kept = plan.changes.iter().find(|change| change.path.ends_with("shop-http.socket"));
+    assert!(kept.unwrap().text.as_ref().unwrap().contains("127.0.0.1:8080"));
 }

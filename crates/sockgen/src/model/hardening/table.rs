@@ -45,7 +45,7 @@ pub(super) const LINES: &[Line] = &[
     pid1("ProtectKernelTunables", "yes"),
     pid1("ProtectKernelModules", "yes"),
     pid1("ProtectKernelLogs", "yes"),
-    pid1("ProtectControlGroups", "yes"),
+    pid1("ProtectControlGroups", "strict"),
     anybody("RestrictNamespaces", "yes"),
     anybody("RestrictRealtime", "yes"),
     anybody("RestrictSUIDSGID", "yes"),
