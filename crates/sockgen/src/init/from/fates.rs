@@ -15,12 +15,12 @@ enum Fate {
 
 use Fate::{Carried, Lost, Ours};
 
-const DROP_IN: &str = "no key of the manifest: a drop-in of each slot can have it";
+const DROP_IN: &str =
+    "if the slots need it, too: [resources], [storage] or [directives] of the manifest";
 const STRICTER: &str = "the slots are stricter; what the program needs all the same goes into [hardening], as `sockgen explain hardening` lists it";
 const STARTS: &str =
     "it would run at every start of each slot; put it into the program, or make it hooks.migrate";
-const ORDER: &str =
-    "order and requirements are not carried over; add them in a drop-in of each slot";
+const ORDER: &str = "order and requirements go into [directives.unit] of the manifest";
 
 /// By section and key.
 const FATES: [(&str, &str, Fate); 62] = [
@@ -103,7 +103,7 @@ const FATES: [(&str, &str, Fate); 62] = [
     (
         "Service",
         "Group",
-        Lost("the slots have the group of their user; another one in a drop-in of each slot"),
+        Lost("the slots have the group of their user; write group = \"...\" for another one"),
     ),
     (
         "Service",
