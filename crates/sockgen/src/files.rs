@@ -13,6 +13,19 @@ pub(crate) struct Change {
     pub(crate) path: PathBuf,
     /// The new text, or `None` to delete the file.
     pub(crate) text: Option<String>,
+    /// Its permissions.
+    pub(crate) mode: u32,
+}
+
+impl Change {
+    /// A file that everybody may read.
+    pub(crate) fn text(path: PathBuf, text: String) -> Self {
+        Self { path, text: Some(text), mode: 0o644 }
+    }
+
+    pub(crate) fn gone(path: PathBuf) -> Self {
+        Self { path, text: None, mode: 0 }
+    }
 }
 
 /// A file could not be changed; nothing was, or what was is undone.
@@ -51,7 +64,7 @@ pub(crate) struct Staged {
 /// What was there before, to go back to. Dropped, the changes stay.
 #[must_use = "undo when a later step fails"]
 pub(crate) struct Committed {
-    before: Vec<(PathBuf, Option<String>)>,
+    before: Vec<Change>,
 }
 
 /// Writes every new text beside its place.
@@ -59,14 +72,16 @@ pub(crate) fn stage(changes: Vec<Change>) -> Result<Staged, FileError> {
     let files = changes
         .into_iter()
         .map(|change| {
-            let staged = change.text.as_deref().map(|text| beside(&change.path, text)).transpose();
-            staged.map(|staged| (change, staged))
+            let staged = beside(&change)?;
+            Ok((change, staged))
         })
         .collect::<Result<_, _>>()?;
     Ok(Staged { files })
 }
 
-fn beside(path: &Path, text: &str) -> Result<NamedTempFile, FileError> {
+/// The new text beside its place; `None` when the file goes away.
+fn beside(change: &Change) -> Result<Option<NamedTempFile>, FileError> {
+    let (path, Some(text)) = (&change.path, &change.text) else { return Ok(None) };
     let folder = path.parent().unwrap_or(Path::new("."));
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let mut file = tempfile::Builder::new()
@@ -76,10 +91,10 @@ fn beside(path: &Path, text: &str) -> Result<NamedTempFile, FileError> {
         // Without the name of the temporary file, which says nothing to anybody.
         .map_err(|error| FileError::new("write in", folder)(error.kind().into()))?;
     file.write_all(text.as_bytes())
-        .and_then(|()| file.as_file().set_permissions(Permissions::from_mode(0o644)))
+        .and_then(|()| file.as_file().set_permissions(Permissions::from_mode(change.mode)))
         .and_then(|()| file.as_file().sync_all())
         .map_err(FileError::new("write", path))?;
-    Ok(file)
+    Ok(Some(file))
 }
 
 impl Staged {
@@ -99,21 +114,22 @@ impl Staged {
 }
 
 fn put(path: &Path, new: Option<NamedTempFile>, done: &mut Committed) -> Result<(), FileError> {
-    let before = match fs::read_to_string(path) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+    let mode = |file: fs::Metadata| file.permissions().mode() & 0o7777;
+    let before = match fs::read_to_string(path).and_then(|text| Ok((text, fs::metadata(path)?))) {
+        Ok((text, file)) => Change { mode: mode(file), ..Change::text(path.to_owned(), text) },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Change::gone(path.to_owned()),
         Err(error) => return Err(FileError::new("read", path)(error)),
     };
     match new {
         Some(file) => {
             file.persist(path).map_err(|error| FileError::new("write", path)(error.error))?;
         }
-        None if before.is_some() => {
+        None if before.text.is_some() => {
             fs::remove_file(path).map_err(FileError::new("delete", path))?;
         }
         None => return Ok(()),
     }
-    done.before.push((path.to_owned(), before));
+    done.before.push(before);
     Ok(())
 }
 
@@ -121,14 +137,15 @@ impl Committed {
     /// Puts everything back; goes on after an error and reports the first.
     pub(crate) fn undo(self) -> Result<(), FileError> {
         let mut result = Ok(());
-        for (path, before) in self.before.iter().rev() {
-            let step = match before {
-                Some(text) => beside(path, text).and_then(|file| {
+        for before in self.before.iter().rev() {
+            let path = &before.path;
+            let step = beside(before).and_then(|file| match file {
+                Some(file) => {
                     let put = file.persist(path).map(drop).map_err(|error| error.error);
                     put.map_err(FileError::new("restore", path))
-                }),
+                }
                 None => fs::remove_file(path).map_err(FileError::new("delete", path)),
-            };
+            });
             result = result.and(step);
         }
         self.sync();
@@ -139,7 +156,7 @@ impl Committed {
     /// a file system that cannot sync a folder is no reason to undo.
     fn sync(&self) {
         let mut folders: Vec<&Path> =
-            self.before.iter().filter_map(|(path, _)| path.parent()).collect();
+            self.before.iter().filter_map(|before| before.path.parent()).collect();
         folders.dedup();
         for folder in folders {
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
@@ -152,7 +169,10 @@ mod tests {
     use super::*;
 
     fn change(path: PathBuf, text: Option<&str>) -> Change {
-        Change { path, text: text.map(str::to_owned) }
+        match text {
+            Some(text) => Change::text(path, text.to_owned()),
+            None => Change::gone(path),
+        }
     }
 
     #[test]

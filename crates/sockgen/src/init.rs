@@ -1,6 +1,8 @@
 //! A first manifest, written to be read and changed, and the units it gives.
 
 pub mod from;
+mod program;
+mod write;
 
 use std::fs;
 use std::io;
@@ -8,12 +10,15 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 
-use crate::ManifestError;
+use self::program::{one_listener, program};
+use self::write::write;
 use crate::address::Address;
-use crate::files::{self, Change, FileError};
+use crate::files::{Change, FileError};
 use crate::model::App;
 use crate::names::{AppName, ListenerName, MANIFEST_FILE};
+use crate::presets::{Asks, Preset};
 use crate::render::{owner_of, render};
+use crate::{ManifestError, Ready};
 
 /// What a new manifest says; everything else is shown in it with its default.
 #[derive(Debug, Clone)]
@@ -22,12 +27,16 @@ pub struct Start {
     pub name: AppName,
     /// Its listeners, in the order given.
     pub listeners: Vec<(ListenerName, Address)>,
-    /// The program: relative inside the release, or absolute.
-    pub exec: String,
-    /// Its arguments.
+    /// What kind of program it is.
+    pub preset: &'static Preset,
+    /// The program: relative inside the release, or absolute. The preset's when not given.
+    pub exec: Option<String>,
+    /// Its arguments; the preset's when there are none.
     pub args: Vec<String>,
     /// The path of the health request.
     pub health_path: String,
+    /// Whether the preset's starting program is written beside the manifest.
+    pub main: bool,
 }
 
 /// `sockgen init` could not write.
@@ -37,6 +46,14 @@ pub enum InitError {
     /// What was given makes no valid manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// The preset cannot do what was asked.
+    #[error("{problem}")]
+    Preset {
+        /// What was asked, and what the preset does.
+        problem: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// A file is there with another text.
     #[error("{path} is there and has another text", path = .0.display())]
     Differs(PathBuf),
@@ -59,6 +76,7 @@ impl InitError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Manifest(error) => error.hint(),
+            Self::Preset { hint, .. } => Some(hint.clone()),
             Self::Differs(_) => Some("--force replaces it; --dir DIR writes elsewhere".into()),
             Self::Read { .. } => None,
             Self::File(error) => error.hint().map(str::to_owned),
@@ -70,10 +88,16 @@ impl InitError {
 #[template(path = "sockact.toml", escape = "none")]
 struct Text<'a> {
     name: String,
+    notes: &'a [&'a str],
     exec: String,
     args: Option<String>,
+    gated: bool,
     listeners: Vec<(&'a str, String, bool)>,
-    health_path: String,
+    health_path: Option<String>,
+    health_exec: Option<String>,
+    health_at: Vec<(&'a str, String)>,
+    notify: bool,
+    allow: Option<String>,
     relative: bool,
 }
 
@@ -82,16 +106,35 @@ fn string(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 
+/// A TOML array of strings.
+fn strings<T: AsRef<str>>(texts: &[T]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| string(text.as_ref())).collect();
+    format!("[{}]", texts.join(", "))
+}
+
 /// The text of the manifest, which is valid.
 ///
 /// # Errors
 /// When what was given breaks a rule of the manifest.
+///
+/// # Panics
+/// Never: writing to a string cannot fail.
 pub fn manifest(start: &Start) -> Result<(String, App), ManifestError> {
-    let args: Vec<String> = start.args.iter().map(|arg| string(arg)).collect();
+    let preset = start.preset;
+    let exec = match &start.exec {
+        Some(exec) => exec.clone(),
+        None => preset.exec.replace("shop", start.name.as_ref()),
+    };
+    let args = match (&start.args[..], &start.exec) {
+        ([], None) => (!preset.args.is_empty()).then(|| strings(preset.args)),
+        (args, _) => (!args.is_empty()).then(|| strings(args)),
+    };
+    let own = |slot| (slot, format!("/var/lib/{}/{slot}.sock", start.name.state_directory()));
     let text = Text {
         name: string(start.name.as_ref()),
-        exec: string(&start.exec),
-        args: (!args.is_empty()).then(|| format!("[{}]", args.join(", "))),
+        notes: preset.notes,
+        args,
+        gated: preset.gated,
         listeners: start
             .listeners
             .iter()
@@ -99,8 +142,22 @@ pub fn manifest(start: &Start) -> Result<(String, App), ManifestError> {
                 (name.as_ref(), string(&at.to_string()), matches!(at, Address::Unix(_)))
             })
             .collect(),
-        health_path: string(&start.health_path),
-        relative: !start.exec.starts_with('/'),
+        health_path: match preset.health {
+            Asks::Admin | Asks::Own => Some(string(&start.health_path)),
+            Asks::Exec(_) => None,
+        },
+        health_exec: match preset.health {
+            Asks::Exec(argv) => Some(strings(argv)),
+            Asks::Admin | Asks::Own => None,
+        },
+        health_at: match preset.health {
+            Asks::Own => ["blue", "green"].map(own).map(|(slot, at)| (slot, string(&at))).into(),
+            Asks::Admin | Asks::Exec(_) => Vec::new(),
+        },
+        notify: preset.ready == Ready::Notify,
+        allow: (!preset.allow.is_empty()).then(|| strings(preset.allow)),
+        relative: !exec.starts_with('/'),
+        exec: string(&exec),
     };
     let mut text = text.render().expect("writing to a string cannot fail");
     text.truncate(text.trim_end().len());
@@ -118,19 +175,24 @@ pub enum Did {
     Kept,
 }
 
-/// Writes the manifest and its units into `folder`: all or none.
+/// Writes the manifest and its units into `folder`, and the starting program when it is wanted: all or none.
 ///
 /// # Errors
-/// When a file is there with another text and `force` is not given, or cannot be written.
+/// When the preset cannot do what was asked, when a file is there with another text and `force` is not given, or when one
+/// cannot be written.
 pub fn init(
     start: &Start,
     folder: &Path,
     force: bool,
 ) -> Result<(App, Vec<(PathBuf, Did)>), InitError> {
     let (text, app) = manifest(start)?;
-    let mut files = vec![(folder.join(MANIFEST_FILE), text)];
+    one_listener(start)?;
+    let mut files = vec![Change::text(folder.join(MANIFEST_FILE), text)];
     files.extend(unit_files(&app, folder));
-    let done = write(files, |_| force)?;
+    if start.main {
+        files.extend(program(start, folder)?);
+    }
+    let done = write(folder, files, |_| force)?;
     Ok((app, done))
 }
 
@@ -151,36 +213,13 @@ pub fn again(folder: &Path, force: bool) -> Result<(App, Vec<(PathBuf, Did)>), I
         let owner = std::str::from_utf8(found).ok().and_then(owner_of);
         force || owner == Some(app.name().as_ref())
     };
-    let done = write(unit_files(&app, folder), own)?;
+    let done = write(folder, unit_files(&app, folder), own)?;
     Ok((app, done))
 }
 
-fn unit_files(app: &App, folder: &Path) -> Vec<(PathBuf, String)> {
-    render(app).into_iter().map(|unit| (folder.join(unit.name.as_ref()), unit.text)).collect()
-}
-
-/// Writes what is not there with the same text; `may_replace` decides on what is there now.
-fn write(
-    files: Vec<(PathBuf, String)>,
-    may_replace: impl Fn(&[u8]) -> bool,
-) -> Result<Vec<(PathBuf, Did)>, InitError> {
-    let mut done = Vec::new();
-    let mut changes = Vec::new();
-    for (path, text) in files {
-        let found = match fs::read(&path) {
-            Ok(found) => Some(found),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(InitError::Read { path, source }),
-        };
-        match found {
-            Some(found) if found == text.as_bytes() => done.push((path, Did::Kept)),
-            Some(found) if !may_replace(&found) => return Err(InitError::Differs(path)),
-            _ => {
-                done.push((path.clone(), Did::Wrote));
-                changes.push(Change { path, text: Some(text) });
-            }
-        }
-    }
-    let _ = files::stage(changes)?.commit()?;
-    Ok(done)
+fn unit_files(app: &App, folder: &Path) -> Vec<Change> {
+    render(app)
+        .into_iter()
+        .map(|unit| Change::text(folder.join(unit.name.as_ref()), unit.text))
+        .collect()
 }

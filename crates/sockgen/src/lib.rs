@@ -30,6 +30,7 @@ mod manifest;
 pub mod model;
 pub mod names;
 mod place;
+pub mod presets;
 mod quote;
 pub mod remove;
 mod render;

@@ -78,9 +78,11 @@ fn the_example_manifest_is_what_init_writes() {
     let start = sockgen::init::Start {
         name: "shop".parse().unwrap(),
         listeners: vec![("http".parse().unwrap(), "127.0.0.1:8080".parse().unwrap())],
-        exec: "bin/shop".into(),
+        preset: sockgen::presets::Preset::DEFAULT,
+        exec: None,
         args: Vec::new(),
         health_path: "/health".into(),
+        main: false,
     };
     let (text, _) = sockgen::init::manifest(&start).unwrap();
     assert_eq!(text, fs::read_to_string(root().join("../../units/sockact.toml")).unwrap());

@@ -44,8 +44,11 @@ pub(crate) enum Command {
     #[command(after_help = "\
 Examples:
   sockgen init --name shop --listen http=127.0.0.1:8080 --exec bin/shop
+  sockgen init --preset node --main --name shop --listen http=127.0.0.1:8080
+  sockgen init --preset help      # axum, gunicorn, node, go and others, a line each
   sockgen init --name shop --listen http=0.0.0.0:80 --listen api=/run/shop.sock \\
       --exec /usr/bin/shop --arg=--verbose --health-path /healthz
+  sockgen init        # on a terminal, where no sockact.toml is: it asks
   sockgen init        # after sockact.toml was edited: the units beside it anew
   sudo sockgen init --from shop.service    # of a service that runs, and what it listens on
 
@@ -200,6 +203,14 @@ pub(crate) struct Init {
     /// The application's name: a to z, 0 to 9 and -, at most 30
     #[arg(long, group = "what")]
     pub(crate) name: Option<String>,
+
+    /// The kind of program: what it needs in the manifest is filled in; `help` shows all
+    #[arg(long, value_name = "KIND", conflicts_with = "from")]
+    pub(crate) preset: Option<String>,
+
+    /// Write the preset's starting program beside the manifest, too
+    #[arg(long, requires = "preset", alias = "with-main", conflicts_with = "exec")]
+    pub(crate) main: bool,
 
     /// A listener: its name, = and address:port or an absolute path; may be repeated
     #[arg(long, value_name = "NAME=ADDRESS", requires = "what")]

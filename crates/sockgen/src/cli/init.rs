@@ -4,45 +4,63 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::args::Init;
-use super::{Failure, Report};
+use super::{Failure, Report, questions};
 use crate::address::Address;
 use crate::init::from::{Asked, Taken, from as convert};
 use crate::init::{Did, InitError, Start, again, init};
 use crate::model::{App, Exec};
 use crate::names::{AppName, ListenerName, MANIFEST_FILE};
+use crate::presets::{PRESETS, Preset};
 use crate::shown::shown;
 use crate::{ManifestError, validate};
 
 pub(super) fn run(args: &Init) -> Result<Report, Failure> {
+    if args.preset.as_deref() == Some("help") {
+        return Ok(Report::done(presets()));
+    }
     if let Some(unit) = &args.from {
         return from(args, unit);
     }
-    let (app, files) = match (&args.name, &args.exec) {
-        (Some(_), _) if args.listen.is_empty() => {
-            return Err(incomplete("--listen", "http=127.0.0.1:8080"));
-        }
-        (Some(name), Some(exec)) => {
-            let start = start(args, name, exec)?;
-            init(&start, &args.dir, args.force).map_err(|error| match &error {
-                // Everything was typed, so that the manifest's rules speak of options.
-                InitError::Manifest(inner) => Failure::typed(inner.to_string(), hint_of(inner)),
-                _ => Failure::new(&error, error.hint()),
-            })?
-        }
-        (Some(_), None) => return Err(incomplete("--exec", "bin/shop")),
-        _ if args.dir.join(MANIFEST_FILE).exists() => {
-            again(&args.dir, args.force).map_err(|error| Failure::new(&error, error.hint()))?
-        }
-        _ => {
-            let message = format!("there is no {MANIFEST_FILE} in {}", args.dir.display());
-            let hint = "for a first one: sockgen init --name shop --listen http=127.0.0.1:8080 \
-                        --exec bin/shop";
-            return Err(Failure::typed(message, hint));
-        }
-    };
-    let mut text = listed(files);
-    text.push_str(&next(args, &app));
-    Ok(Report::done(text))
+    if let Some(name) = &args.name {
+        return first(args, &start(args, name)?);
+    }
+    if args.preset.is_some() {
+        return Err(incomplete("--name", "shop --listen http=127.0.0.1:8080"));
+    }
+    if args.dir.join(MANIFEST_FILE).exists() {
+        let done = again(&args.dir, args.force);
+        let (app, files) = done.map_err(|error| Failure::new(&error, error.hint()))?;
+        return Ok(Report::done(listed(files) + &next(args, &app, None)));
+    }
+    if questions::somebody_is_there() {
+        return first(args, &questions::ask(&args.dir)?);
+    }
+    let message = format!("there is no {MANIFEST_FILE} in {}", args.dir.display());
+    let hint = "for a first one: sockgen init --name shop --listen http=127.0.0.1:8080 \
+                --exec bin/shop; --preset help shows what can stand in place of --exec";
+    Err(Failure::typed(message, hint))
+}
+
+/// A first manifest, of what was typed or answered.
+fn first(args: &Init, start: &Start) -> Result<Report, Failure> {
+    let (app, files) = init(start, &args.dir, args.force).map_err(|error| match &error {
+        // Everything was typed, so that the manifest's rules speak of options.
+        InitError::Manifest(inner) => Failure::typed(inner.to_string(), hint_of(inner)),
+        InitError::Preset { hint, .. } => Failure::typed(error.to_string(), hint),
+        _ => Failure::new(&error, error.hint()),
+    })?;
+    let program = start.main.then_some(start.preset);
+    Ok(Report::done(listed(files) + &next(args, &app, program)))
+}
+
+/// The presets, a line each.
+fn presets() -> String {
+    let mut text = String::from("The kinds of program for `sockgen init --preset KIND`:\n");
+    for preset in PRESETS {
+        writeln!(text, "  {:<10}{}", preset.name, preset.summary).expect("memory");
+    }
+    text.push_str("\nWith --main, a starting program is written, too.\n");
+    text
 }
 
 /// A line for each file.
@@ -81,18 +99,30 @@ fn incomplete(option: &str, such_as: &str) -> Failure {
 }
 
 /// What was typed, made valid one option after the other.
-fn start(args: &Init, given: &str, exec: &str) -> Result<Start, Failure> {
+fn start(args: &Init, given: &str) -> Result<Start, Failure> {
+    let preset = args.preset.as_deref().map(Preset::named).transpose();
+    let preset = preset.map_err(|error| Failure::usage("--preset", &error, error.hint()))?;
+    if args.listen.is_empty() {
+        return Err(incomplete("--listen", "http=127.0.0.1:8080"));
+    }
+    if preset.is_none() && args.exec.is_none() {
+        return Err(incomplete("--exec", "bin/shop, or --preset with a kind of program"));
+    }
     let name = name(given)?;
     let listeners = args.listen.iter().map(|text| listener(text)).collect::<Result<_, _>>()?;
-    validate::exec("exec", exec).map_err(|error| option("--exec", "exec: ", &error))?;
+    if let Some(exec) = &args.exec {
+        validate::exec("exec", exec).map_err(|error| option("--exec", "exec: ", &error))?;
+    }
     validate::health_path(&args.health_path)
         .map_err(|error| option("--health-path", "health.path: ", &error))?;
     Ok(Start {
         name,
         listeners,
-        exec: exec.to_owned(),
+        preset: preset.unwrap_or(Preset::DEFAULT),
+        exec: args.exec.clone(),
         args: args.args.clone(),
         health_path: args.health_path.clone(),
+        main: args.main,
     })
 }
 
@@ -139,7 +169,8 @@ fn bare(path: &Path) -> &Path {
     path.strip_prefix(".").unwrap_or(path)
 }
 
-fn next(args: &Init, app: &App) -> String {
+/// What a person does next; with a starting program, also what makes a release of it.
+fn next(args: &Init, app: &App, program: Option<&Preset>) -> String {
     let path = args.dir.join(MANIFEST_FILE);
     let manifest = bare(&path);
     let install = match manifest == Path::new(MANIFEST_FILE) {
@@ -151,8 +182,16 @@ fn next(args: &Init, app: &App) -> String {
         manifest.display(),
         app.target()
     );
+    let mut release = "PATH".to_owned();
+    if let Some(preset) = program {
+        let named = |words: &str| words.replace("shop", app.name().as_ref());
+        for command in preset.build {
+            writeln!(text, "  {}", named(command)).expect("memory");
+        }
+        release = bare(&args.dir.join(named(preset.release))).display().to_string();
+    }
     if matches!(app.exec(), Exec::Release(_)) {
-        writeln!(text, "  sudo sockctl deploy {} PATH", app.name()).expect("memory");
+        writeln!(text, "  sudo sockctl deploy {} {release}", app.name()).expect("memory");
     }
     text
 }

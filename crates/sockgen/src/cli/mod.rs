@@ -9,6 +9,7 @@ mod findings;
 mod init;
 mod install;
 mod print;
+mod questions;
 mod remove;
 mod secret;
 

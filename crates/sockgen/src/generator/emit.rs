@@ -16,10 +16,7 @@ pub(super) fn emit(
     name: &AppName,
     set: &Set,
 ) -> Result<(), FileError> {
-    let change = |(unit, text): (&String, &String)| Change {
-        path: normal.join(unit),
-        text: Some(text.clone()),
-    };
+    let change = |(unit, text): (&String, &String)| Change::text(normal.join(unit), text.clone());
     let done = stage(set.units.iter().map(change).collect())?.commit()?;
     // Last: what wants the target has to find all of it.
     let linked = alias(root, normal, place, name, set).and_then(|()| want(normal, place, name));

@@ -57,7 +57,7 @@ impl Kept {
         }
         fs::create_dir_all(folder).map_err(FileError::new("make", folder))?;
         let text = serde_json::to_string(set).expect("text can be JSON");
-        let _ = stage(vec![Change { path, text: Some(text) }])?.commit()?;
+        let _ = stage(vec![Change::text(path, text)])?.commit()?;
         Ok(())
     }
 }

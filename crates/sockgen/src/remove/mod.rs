@@ -168,7 +168,7 @@ fn delete(request: &Request, found: &Found) -> Result<(), RemoveError> {
         unlinked.push((link, to));
         Ok(())
     });
-    let gone = |path: &PathBuf| Change { path: path.clone(), text: None };
+    let gone = |path: &PathBuf| Change::gone(path.clone());
     let changes = || files::stage(found.files().map(gone).collect())?.commit();
     let told = deleted.and_then(|()| changes()).map_err(RemoveError::File).and_then(|done| {
         let reload = || match request.root {

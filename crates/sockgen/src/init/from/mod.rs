@@ -11,10 +11,12 @@ mod words;
 
 use std::path::{Path, PathBuf};
 
-use super::{Did, InitError, unit_files, write};
+use super::write::write;
+use super::{Did, InitError, unit_files};
 use crate::check::LoadError;
 use crate::endpoint::Endpoint;
 use crate::error::ManifestError;
+use crate::files::Change;
 use crate::model::App;
 use crate::names::{AppName, ListenerName, MANIFEST_FILE, NameError};
 use convert::convert;
@@ -149,9 +151,9 @@ pub fn from(given: &str, asked: &Asked, folder: &Path, force: bool) -> Result<Ta
     let converted = convert(&found, asked)?;
     let text = converted.draft.text(&found.unit.name);
     let app = App::parse(&text).map_err(FromError::Manifest)?;
-    let mut files = vec![(folder.join(MANIFEST_FILE), text)];
+    let mut files = vec![Change::text(folder.join(MANIFEST_FILE), text)];
     files.extend(unit_files(&app, folder));
     let report = report::report(&found, &converted, &app, folder);
-    let files = write(files, |_| force)?;
+    let files = write(folder, files, |_| force)?;
     Ok(Taken { app, files, report })
 }

@@ -319,19 +319,19 @@ fn changes(
             let name = unit.name.as_ref();
             now.ours.get(name) != Some(&unit.text) || now.from_generator.contains(name)
         })
-        .map(|unit| Change { path: at(unit.name.as_ref()), text: Some(unit.text.clone()) })
+        .map(|unit| Change::text(at(unit.name.as_ref()), unit.text.clone()))
         .collect();
     let gone = now.ours.keys().filter(|name| !units.iter().any(|u| u.name.as_ref() == **name));
     changes.extend(gone.filter_map(|name| {
         match (stays(name, now), now.from_generator.contains(name)) {
             (true, false) | (false, true) => None,
-            (true, true) => Some(Change { path: at(name), text: now.ours.get(name).cloned() }),
-            (false, false) => Some(Change { path: at(name), text: None }),
+            (true, true) => now.ours.get(name).map(|text| Change::text(at(name), text.clone())),
+            (false, false) => Some(Change::gone(at(name))),
         }
     }));
     if now.manifest.as_deref() != Some(manifest) {
         let path = below(root, &app.manifest_path());
-        changes.push(Change { path, text: Some(manifest.to_owned()) });
+        changes.push(Change::text(path, manifest.to_owned()));
     }
     changes
 }
