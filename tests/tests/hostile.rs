@@ -35,7 +35,20 @@ const MADE_OF: &[MadeOf] = &[
     ("listeners.*.congestion", &["TCPCongestion"], true),
     ("listeners.*.symlinks.*", &["Symlinks"], true),
     ("user", &["User"], true),
+    ("group", &["Group"], true),
+    ("supplementary_groups.*", &["SupplementaryGroups"], true),
+    ("secrets.*", &["LoadCredential", "LoadCredentialEncrypted"], false),
+    ("storage.write.*", &["ReadWritePaths"], false),
+    ("resources.memory_high", &["MemoryHigh"], false),
+    ("resources.memory_max", &["MemoryMax"], false),
+    ("resources.memory_swap_max", &["MemorySwapMax"], false),
+    ("resources.cpu_quota", &["CPUQuotaPerSecUSec"], false),
 ];
+
+/// A directive that the user wrote: what systemd thinks of its value is between the two of them. It changes the property of its own name.
+fn raw(pattern: &str) -> Option<&str> {
+    pattern.strip_prefix("directives.")?.split('.').nth(1)
+}
 
 /// In the middle of something, at its ends, and alone.
 const HOSTILE: &[&str] = &[
@@ -375,7 +388,8 @@ fn a_value_changes_no_directive_but_those_that_are_made_of_it() {
         }
         let keys: BTreeSet<&String> = plain.keys().chain(hostile.keys()).collect();
         for key in keys.into_iter().filter(|key| plain.get(*key) != hostile.get(*key)) {
-            if !made_of.contains(&key.as_str()) {
+            let own = raw(&pair.pattern).is_some_and(|directive| key.starts_with(directive));
+            if !own && !made_of.contains(&key.as_str()) {
                 let text = |unit: &BTreeMap<String, String>| {
                     shown(unit.get(key).map_or("nothing", |text| text))
                 };
@@ -388,7 +402,13 @@ fn a_value_changes_no_directive_but_those_that_are_made_of_it() {
         }
     }
     let said = sandbox.run(["journalctl", "--boot", "--output=cat", "_PID=1", "--grep=hostile-"]);
-    faults.extend(said.stdout.lines().map(str::to_owned));
+    let raws: BTreeSet<&String> = pairs
+        .iter()
+        .filter(|pair| raw(&pair.pattern).is_some())
+        .map(|pair| &pair.hostile)
+        .collect();
+    let of_ours = |line: &&str| !raws.iter().any(|unit| line.contains(unit.as_str()));
+    faults.extend(said.stdout.lines().filter(of_ours).map(str::to_owned));
     let some: Vec<_> = faults.iter().take(20).collect();
     assert!(faults.is_empty(), "{} directives that nobody meant: {some:#?}", faults.len());
 }

@@ -1,5 +1,6 @@
 //! Asks one slot for its health, in the way that the manifest says.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,14 @@ pub enum Unhealthy {
     /// The command could not be run.
     #[error(transparent)]
     Systemd(#[from] SystemdError),
+}
+
+impl Unhealthy {
+    /// Whether nobody listens where it is asked: no socket, or one whose owner is gone.
+    pub fn is_nobody(&self) -> bool {
+        let Self::Answer(AdminError::Connect { source, .. }) = self else { return false };
+        matches!(source.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+    }
 }
 
 /// Knows how to ask one slot.

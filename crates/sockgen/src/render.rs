@@ -92,6 +92,7 @@ struct Slot<'a> {
 struct Activate<'a> {
     app: &'a str,
     alias: UnitName,
+    target: UnitName,
 }
 
 #[derive(Template)]
@@ -123,7 +124,10 @@ pub(crate) fn draw(app: &App) -> Vec<UnitFile> {
         units.push(unit(app.slot_unit(slot), &slot_service(app, slot)));
     }
     let name = app.name().as_ref();
-    units.push(unit(app.activator(), &Activate { app: name, alias: app.alias() }));
+    units.push(unit(
+        app.activator(),
+        &Activate { app: name, alias: app.alias(), target: app.target() },
+    ));
     let sockets = public_sockets(app);
     units.push(unit(
         app.target(),

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use jiff::Timestamp;
-use sockgen::SlotName;
+use sockgen::{Ready, SlotName};
 
 use super::{Deploy, Fault};
 use crate::admin::AdminError;
 use crate::asker::Asker;
 use crate::history;
 use crate::plan::{Active, Command, Invocation};
-use crate::probe::{Hold, Verdict};
+use crate::probe::{Answer, Hold, Verdict};
 use crate::report::human;
 use crate::why::{Ending, last_words};
 
@@ -69,7 +69,7 @@ impl Deploy<'_> {
             Hold::without_a_miss(stable, health.failures)
         } else {
             // Users meet it already.
-            Hold::at_once(stable, health.failures)
+            Hold::at_once(stable, health.failures).starting(self.starting())
         };
         let healthy = self.healthy(slot, hold, swap.deadline).await?;
         self.observed.verified = self.run_of(slot);
@@ -79,6 +79,14 @@ impl Deploy<'_> {
         Ok(format!("{} of {slot} was healthy {healthy} times", health.probe))
     }
 
+    /// How long a slot that runs may not listen yet: one that says `READY=1` listens then.
+    fn starting(&self) -> Duration {
+        match self.session.app.ready() {
+            Ready::Notify => Duration::ZERO,
+            Ready::Exec => self.session.app.start_timeout(),
+        }
+    }
+
     pub(super) async fn watch(&mut self, slot: &SlotName) -> Result<String, Fault> {
         let time = self.session.app.swap().watch;
         let meanwhile = if self.session.app.gated() { "stands by" } else { "accepts too" };
@@ -86,8 +94,11 @@ impl Deploy<'_> {
             self.desired.from.as_ref().map_or(String::new(), |old| format!("; {old} {meanwhile}"));
         self.session.report.waits_for("watch", &format!("{slot} serves{standby}"), time);
         let health = self.session.app.health();
-        let hold = Hold::watching(time, health.failures);
-        let limit = time + health.failures * (health.interval + health.timeout);
+        // A first deploy has started its slot anew just now, and nothing else could serve meanwhile.
+        let starting =
+            self.desired.from.as_ref().map_or_else(|| self.starting(), |_| Duration::ZERO);
+        let hold = Hold::watching(time, health.failures).starting(starting);
+        let limit = starting + time + health.failures * (health.interval + health.timeout);
         let healthy = self.healthy(slot, hold, limit).await?;
         self.observed.watched = true;
         self.session.account.waited(time);
@@ -131,7 +142,14 @@ impl Deploy<'_> {
                 }
             };
             let now = Instant::now();
-            let verdict = hold.saw(now, answer.is_ok());
+            let verdict = hold.saw(
+                now,
+                match &answer {
+                    Ok(()) => Answer::Healthy,
+                    Err(error) if error.is_nobody() => Answer::Nobody,
+                    Err(_) => Answer::Miss,
+                },
+            );
             if let Err(error) = answer {
                 last = error.to_string();
             }
