@@ -19,6 +19,11 @@ swap = { stable = "100ms", watch = "100ms" }
 metrics.textfile = "/var/lib/node-exporter"
 "#;
 
+const TEXTFILE: &str = "metrics.textfile = \"/var/lib/node-exporter\"\n";
+
+/// What the example writes when it is told to exit.
+const LAST_WORDS: &str = "shop v2: cannot start, the file FAULT says so";
+
 /// The entries of one kind, oldest first.
 fn entries(shop: &Shop, message: Message) -> Vec<Value> {
     let id = format!("MESSAGE_ID={}", message.id());
@@ -108,6 +113,42 @@ fn node_exporter_takes(shop: &Shop, ours: &Scrape) {
     // It does complain of what it cannot read.
     shop.sandbox.install_file("/var/lib/node-exporter/bad.prom", "a{app=\"x} 1\n", 0o644);
     assert_eq!(complaint(&exported(shop)), Metric::Gauge(1.0));
+}
+
+const JOURNAL: &str = r#"
+hooks.migrate = ["/bin/echo", "migrated"]
+journal = { namespace = true, max_use = "16MiB", keep_days = 3 }
+"#;
+
+#[test]
+fn an_application_has_a_journal_of_its_own() {
+    let shop = Shop::machine();
+    let journalctl = |options: &[&str]| {
+        shop.sandbox.run([&["journalctl", "--quiet", "--no-pager"], options].concat()).ok().stdout
+    };
+    shop.install(&manifest(&format!("{JOURNAL}{REST}").replace(TEXTFILE, "")));
+    let limits = shop.sandbox.run(["sockgen", "print", "journald", "/etc/sockact/shop.toml"]);
+    shop.sandbox.install_file("/etc/systemd/journald@sockact-shop.conf", limits.ok().stdout, 0o644);
+    shop.enable();
+    shop.deploy(&shop.release("v1", None)).ok();
+    let failed = shop.deploy(&shop.release("v2", Some("exit"))).exits(3);
+    assert!(failed.stderr.contains("exited with status 7"), "{failed}");
+    assert!(failed.stderr.contains(LAST_WORDS), "without the program's last words:\n{failed}");
+
+    journalctl(&["--namespace=sockact-shop", "--sync"]);
+    let logs = shop.sockctl(["logs", "shop"]).ok().stdout;
+    for (what, words) in [
+        ("a slot's", LAST_WORDS),
+        ("a hook's", "migrated"),
+        ("systemd's", "Started shop-blue.service"),
+        ("the controller's", "green exited with status 7"),
+    ] {
+        assert!(logs.contains(words), "{what} lines are missing:\n{logs}");
+    }
+    let elsewhere = journalctl(&["_SYSTEMD_UNIT=shop-green.service"]);
+    assert_eq!(elsewhere, "", "the slot's lines are in the machine's journal, too");
+    let own = journalctl(&["--namespace=sockact-shop", "--output=cat"]);
+    assert!(own.contains("max 16.0M"), "journald does not keep within the limit:\n{own}");
 }
 
 #[test]

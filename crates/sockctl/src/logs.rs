@@ -10,7 +10,7 @@ use crate::deploy::Hook;
 use crate::error::Error;
 use crate::files::FileError;
 use crate::report::Format;
-use crate::why::written_by;
+use crate::why::{both_journals, written_by};
 use crate::wish::refused;
 
 /// Becomes journalctl(1), for all slots and hooks, or for the one that is named; returns only when it cannot.
@@ -34,6 +34,7 @@ pub fn logs(app: &App, only: Option<&str>, follow: bool, format: Format) -> Erro
     } else {
         journalctl.args(units.iter().map(|unit| format!("--unit={unit}")));
     }
+    journalctl.args(both_journals(app));
     // Both slots run a program of one name: the unit says which it was.
     let output = if format == Format::Json { "json" } else { "with-unit" };
     journalctl.arg(format!("--output={output}"));

@@ -1,22 +1,26 @@
 //! Why a slot died: what systemd noted of its end, and the last lines that it wrote itself.
 
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sockgen::Place;
+use sockgen::{App, Place};
 use tokio::process::Command;
 
 /// Lines of the release's own log that an error shows.
 const LINES: &str = "12";
 
 /// The last lines that the units' processes wrote since then, oldest first. Empty when there is no journal to ask.
-pub async fn last_words(place: &Place, units: &[&str], since: Timestamp) -> Vec<String> {
+pub async fn last_words(app: &App, units: &[&str], since: Timestamp) -> Vec<String> {
     // Only what the processes of the units wrote, not what systemd says of them.
-    let written = written_by(place, units).join(&"+".to_owned());
-    let args = ["--output=cat", "--lines", LINES].into_iter();
-    let lines =
-        journal(since, &args.chain(written.iter().map(String::as_str)).collect::<Vec<_>>()).await;
+    let mut args = written_by(app.place(), units).join(&"+".to_owned());
+    args.extend(["--output=cat".to_owned(), format!("--lines={LINES}")]);
+    if let Some(namespace) = app.log_namespace() {
+        // What was written just before the end may still be on its way through that journald.
+        let _ = journalctl(&[&format!("--namespace={namespace}"), "--sync"]).await;
+    }
+    args.extend(both_journals(app));
+    let lines = journal(since, &args.iter().map(String::as_str).collect::<Vec<_>>()).await;
     lines
         .lines()
         .map(|line| line.chars().take(300).collect::<String>())
@@ -45,6 +49,12 @@ pub fn written_by(place: &Place, units: &[&str]) -> Vec<Vec<String>> {
     vec![by_unit.chain([hers.clone()]).collect(), by_name.chain([hers]).collect()]
 }
 
+/// The option of journalctl(1) for an application with a journal of its own. That has what its processes write; the machine's has what
+/// systemd says of them.
+pub fn both_journals(app: &App) -> Option<String> {
+    app.log_namespace().map(|namespace| format!("--namespace=+{namespace}"))
+}
+
 /// `SyslogIdentifier=` of a transient unit (systemd.exec(5)): its name.
 pub fn identifier(unit: &str) -> &str {
     unit.strip_suffix(".service").unwrap_or(unit)
@@ -53,12 +63,13 @@ pub fn identifier(unit: &str) -> &str {
 /// The longest wait for journald. A cause without its log is better than a person who waits for both.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+async fn journalctl(args: &[&str]) -> Option<Output> {
+    let mut command = Command::new("journalctl");
+    command.args(args).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()
+}
+
 async fn journal(since: Timestamp, args: &[&str]) -> String {
-    let journalctl = |args: &[&str]| {
-        let mut command = Command::new("journalctl");
-        command.args(args).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        async move { tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok() }
-    };
     // What was written just before the end may still be on its way through journald.
     let _ = journalctl(&["--sync"]).await;
     let since = format!("--since=@{}", since.as_second());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use askama::Template;
 
-use crate::model::App;
+use crate::model::{App, Journal, Memory};
 
 /// One of those files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -19,6 +19,8 @@ pub enum Extra {
     Polkit,
     /// What Prometheus scrapes, a part of prometheus.yml
     Prometheus,
+    /// The limits of its journal: /etc/systemd/journald@sockact-APP.conf
+    Journald,
 }
 
 /// The manifest lacks what such a file is about.
@@ -33,6 +35,11 @@ pub enum ExtraError {
     /// No metrics are written.
     #[error("metrics.textfile is not set, so that no metrics are written")]
     NoMetrics,
+    /// Its journal has no limits of its own.
+    #[error(
+        "neither journal.max_use nor journal.keep_days is set, so that journald's own limits hold"
+    )]
+    NoLimits,
     /// The group's name is none.
     #[error("{0} is not the name of a group")]
     Group(String),
@@ -46,6 +53,9 @@ impl ExtraError {
             Self::NoAccount => "write user = \"...\" for an account of your own",
             Self::NoMetrics => {
                 "[metrics] textfile = \"/var/lib/prometheus/node-exporter\" is the folder that node_exporter reads"
+            }
+            Self::NoLimits => {
+                "[journal] namespace = true and max_use = \"500MiB\" keep the application's lines apart and within that"
             }
             Self::Group(_) => "letters, digits, _ and -, at most 31, such as --group deploy",
         }
@@ -83,6 +93,15 @@ struct Prometheus<'a> {
     textfile: String,
 }
 
+#[derive(Template)]
+#[template(path = "extras/journald.conf", escape = "none")]
+struct Journald<'a> {
+    app: &'a str,
+    namespace: String,
+    max_use: Option<Memory>,
+    keep_days: Option<u16>,
+}
+
 impl Extra {
     /// The text of the file; `group` is the one whose members the polkit rule is for.
     ///
@@ -106,6 +125,7 @@ impl Extra {
             Self::Tmpfiles => tmpfiles(app).render(),
             Self::Polkit => polkit(app, group)?.render(),
             Self::Prometheus => prometheus(app)?.render(),
+            Self::Journald => journald(app)?.render(),
         };
         let mut text = text.expect("writing to a string cannot fail");
         text.truncate(text.trim_end().len());
@@ -172,4 +192,15 @@ fn polkit<'a>(app: &'a App, group: &'a str) -> Result<Polkit<'a>, ExtraError> {
 fn prometheus(app: &App) -> Result<Prometheus<'_>, ExtraError> {
     let textfile = app.textfile().ok_or(ExtraError::NoMetrics)?.display().to_string();
     Ok(Prometheus { app: app.name().as_ref(), textfile })
+}
+
+fn journald(app: &App) -> Result<Journald<'_>, ExtraError> {
+    let limits = |journal: &&Journal| journal.max_use.is_some() || journal.keep_days.is_some();
+    let journal = app.journal().filter(limits).ok_or(ExtraError::NoLimits)?;
+    Ok(Journald {
+        app: app.name().as_ref(),
+        namespace: app.name().log_namespace(),
+        max_use: journal.max_use.map(Memory::Bytes),
+        keep_days: journal.keep_days,
+    })
 }

@@ -1,5 +1,6 @@
 //! `sockact.toml` as typed: every key, its form and its default. What it means is in `model`.
 
+mod journal;
 mod listener;
 mod service;
 
@@ -18,6 +19,7 @@ use crate::names::{AppName, ListenerName, SecretName, SlotName};
 use crate::share::Share;
 use crate::shown::{nearest, shown};
 use crate::size::Size;
+pub(crate) use journal::Journal;
 pub(crate) use listener::Listener;
 pub(crate) use service::{Directives, Hardening, OneOrMany, Resources, Storage};
 
@@ -77,6 +79,9 @@ pub(crate) struct Manifest {
     /// Where the slots may write, besides `$STATE_DIRECTORY`.
     #[serde(default)]
     pub(crate) storage: Storage,
+    /// Where the lines of the slots go, and how long they stay.
+    #[serde(default)]
+    pub(crate) journal: Journal,
     /// What the slots may not do.
     #[serde(default)]
     pub(crate) hardening: Hardening,

@@ -2,6 +2,7 @@
 
 mod directives;
 mod hardening;
+mod journal;
 mod listener;
 mod paths;
 mod resources;
@@ -21,6 +22,7 @@ pub use listener::{Listener, SocketOption, UnixAccess};
 pub(crate) use directives::Section;
 pub use directives::{Directive, Directives};
 pub use hardening::{Hardening, Level, RELAXATIONS, Relaxation, RelaxationError, RelaxationKind};
+pub use journal::Journal;
 pub use resources::{Bandwidth, Memory, Percent, Resources, Tasks};
 pub use storage::{Secret, Storage};
 
@@ -185,6 +187,7 @@ pub struct App {
     pub(crate) secrets: Vec<Secret>,
     pub(crate) resources: Resources,
     pub(crate) storage: Storage,
+    pub(crate) journal: Option<Journal>,
     pub(crate) hardening: Hardening,
     pub(crate) directives: Directives,
     pub(crate) environment: BTreeMap<String, String>,
@@ -249,22 +252,10 @@ impl App {
         &self.supplementary_groups
     }
 
-    /// What the slots read in their credentials directory.
-    #[must_use]
-    pub fn secrets(&self) -> &[Secret] {
-        &self.secrets
-    }
-
     /// What each slot may use of the machine.
     #[must_use]
     pub fn resources(&self) -> &Resources {
         &self.resources
-    }
-
-    /// Where the slots may write.
-    #[must_use]
-    pub fn storage(&self) -> &Storage {
-        &self.storage
     }
 
     /// Directives that are written into the units as they are.

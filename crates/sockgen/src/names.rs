@@ -286,4 +286,10 @@ impl AppName {
     pub fn state_directory(&self) -> String {
         format!("sockact-{self}")
     }
+
+    /// The value of `LogNamespace=`: `sockact-shop`, so that no other program's journal has the name.
+    #[must_use]
+    pub fn log_namespace(&self) -> String {
+        format!("sockact-{self}")
+    }
 }

@@ -78,6 +78,7 @@ struct Slot<'a> {
     logs: bool,
     write: Vec<String>,
     secrets: Vec<String>,
+    log_namespace: Option<String>,
     open_files: u32,
     resources: Vec<(&'static str, String)>,
     extra_unit: Vec<(&'a str, &'a str)>,
@@ -246,6 +247,7 @@ fn slot_service<'a>(app: &'a App, slot: &'a SlotName) -> Slot<'a> {
             .map(|path| quote::program(&path.display().to_string()))
             .collect(),
         secrets: app.secrets().iter().map(|secret| credential(app, secret)).collect(),
+        log_namespace: app.log_namespace(),
         open_files: app.resources().open_files,
         resources: app.resources().directives(),
         extra_unit: lines(&app.directives().unit),

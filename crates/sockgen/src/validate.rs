@@ -4,6 +4,7 @@
 mod directives;
 mod hardening;
 mod health;
+mod journal;
 mod listeners;
 mod program;
 mod resources;
@@ -17,6 +18,7 @@ use self::directives::directives;
 use self::hardening::hardening;
 use self::health::health;
 pub(crate) use self::health::health_path;
+use self::journal::journal;
 use self::listeners::listeners;
 pub(crate) use self::program::{account, exec};
 use self::program::{args, argv, environment, exec_in};
@@ -45,6 +47,7 @@ pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
         secrets: secrets(raw.secrets, place)?,
         resources: resources(raw.resources, place)?,
         storage: storage(raw.storage)?,
+        journal: journal(raw.journal, place)?,
         hardening,
         directives: directives(raw.directives)?,
         exec: exec_in("exec", &raw.exec, place)?,

@@ -30,6 +30,7 @@ fn what_the_manifest_says_nothing_about_is_refused() {
     let app = App::parse(text).unwrap();
     assert_eq!(Extra::Sysusers.render(&app, "deploy"), Err(ExtraError::NoAccount));
     assert_eq!(Extra::Prometheus.render(&app, "deploy"), Err(ExtraError::NoMetrics));
+    assert_eq!(Extra::Journald.render(&app, "deploy"), Err(ExtraError::NoLimits));
     for group in ["", "a b", "\"", "x\");", "root", "größe", "0"] {
         let refused = Extra::Polkit.render(&app, group);
         assert!(matches!(refused, Err(ExtraError::Group(_))), "{group:?}: {refused:?}");

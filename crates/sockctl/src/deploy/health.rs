@@ -34,12 +34,12 @@ impl Deploy<'_> {
     /// The last lines that the slot wrote since this controller started it.
     pub(super) async fn log_of(&self, slot: &SlotName) -> Vec<String> {
         if let Some(blamed) = &self.blamed {
-            return last_words(self.session.app.place(), &[blamed], self.wished()).await;
+            return last_words(self.session.app, &[blamed], self.wished()).await;
         }
         let unit = self.session.app.slot_unit(slot);
         let asker = Asker::new(self.session.app, slot, &self.session.systemd);
         let units: Vec<_> = asker.unit().into_iter().chain([unit.as_ref()]).collect();
-        last_words(self.session.app.place(), &units, self.since()).await
+        last_words(self.session.app, &units, self.since()).await
     }
 
     fn since(&self) -> Timestamp {

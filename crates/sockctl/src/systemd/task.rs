@@ -30,6 +30,7 @@ const SHARED: &[&str] = &[
     "LoadCredential",
     "LoadCredentialEncrypted",
     "LockPersonality",
+    "LogNamespace",
     "LogsDirectory",
     "MemoryDenyWriteExecute",
     "NoExecPaths",

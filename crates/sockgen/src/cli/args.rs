@@ -158,13 +158,14 @@ Helix, Zed, Neovim) take it:
   #:schema ./sockact.schema.json")]
     Schema,
 
-    /// Print what other programs want to know of an application: accounts, directories, rights, metrics
+    /// Print what other programs want to know of an application: accounts, directories, rights, metrics, limits
     #[command(after_help = "\
 Examples:
   sockgen print sysusers | sudo tee /etc/sysusers.d/shop.conf && sudo systemd-sysusers
   sockgen print tmpfiles >image/usr/lib/tmpfiles.d/shop.conf
   sockgen print polkit --group deploy | sudo tee /etc/polkit-1/rules.d/50-shop.rules
   sockgen print prometheus                 # a part of prometheus.yml
+  sockgen print journald | sudo tee /etc/systemd/journald@sockact-shop.conf
 
 Nothing is written anywhere: it goes to standard output.")]
     Print {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::App;
 use crate::names::SecretName;
 use crate::secrets::Form;
 
@@ -23,4 +24,18 @@ pub struct Secret {
     pub name: SecretName,
     /// How it is stored on this machine; of an application that was not read from a machine, how it will be.
     pub form: Form,
+}
+
+impl App {
+    /// What the slots read in their credentials directory.
+    #[must_use]
+    pub fn secrets(&self) -> &[Secret] {
+        &self.secrets
+    }
+
+    /// Where the slots may write.
+    #[must_use]
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
 }
