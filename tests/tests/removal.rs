@@ -13,6 +13,15 @@ const MANIFEST: &str = "/srv/shop/sockact.toml";
 const ADDRESS: &str = "127.0.0.1:8080";
 const HEALTH: &str = "[health]\ninterval = \"50ms\"\n";
 
+/// What stays without `--purge`.
+const STATE: [&str; 5] = [
+    "/var/lib/sockact/shop",
+    "/etc/sockact/secrets/shop",
+    "/var/lib/private/sockact-shop",
+    "/var/cache/private/sockact-shop",
+    "/var/log/private/sockact-shop",
+];
+
 /// `sockgen diff` of this manifest.
 fn diff(shop: &Shop, manifest: &str, more: &[&str]) -> Output {
     shop.sandbox.install_file(MANIFEST, manifest, 0o644);
@@ -115,24 +124,24 @@ fn what_install_would_do_is_shown_before_and_remove_takes_all_of_it_away() {
     );
 
     // What was kept is there again.
-    shop.install(&first);
+    sandbox.run(["sh", "-c", "printf hunter2 | sockgen secret set shop key"]).ok();
+    let storage = "[storage]\ncache = true\nlogs = true\n";
+    shop.install(&manifest(&format!("secrets = [\"key\"]\n{HEALTH}{SWAP}{storage}")));
     shop.enable();
     shop.deploy("/srv/releases/v1").ok();
     assert_eq!((shop.one_live_slot(), shop.get()), ("blue".into(), "v1".into()));
+    let dry = sandbox.run(["sockgen", "remove", "shop", "--dry-run"]).ok();
+    for path in STATE {
+        says(&dry, &[&format!("kept {path}\n")]);
+    }
     let purged = sandbox.run(["sockgen", "remove", "shop", "--purge"]).ok();
-    says(
-        &purged,
-        &[
-            "deleted /var/lib/sockact/shop\n",
-            "deleted /var/lib/private/sockact-shop\n",
-            "kept /etc/systemd/system/shop.service.d/mine.conf",
-        ],
-    );
-    let state = sandbox.run([
-        "sh",
-        "-c",
-        "ls -d /var/lib/sockact/* /var/lib/sockact-* /var/lib/private/sockact-*",
-    ]);
+    for path in STATE {
+        says(&purged, &[&format!("deleted {path}\n")]);
+    }
+    says(&purged, &["kept /etc/systemd/system/shop.service.d/mine.conf"]);
+    let find =
+        "ls -d /var/lib/sockact/* /etc/sockact/secrets/* /var/*/sockact-* /var/*/private/sockact-*";
+    let state = sandbox.run(["sh", "-c", find]);
     assert_eq!(state.stdout, "", "{state}");
 }
 

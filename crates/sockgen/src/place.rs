@@ -23,6 +23,7 @@ pub struct Place {
     manifests: PathBuf,
     state: PathBuf,
     run: PathBuf,
+    cache: PathBuf,
 }
 
 /// A directory of the user's is not known.
@@ -50,6 +51,7 @@ impl Place {
             manifests: "/etc/sockact".into(),
             state: "/var/lib/sockact".into(),
             run: "/run/sockact".into(),
+            cache: "/var/cache".into(),
         }
     }
 
@@ -86,6 +88,7 @@ impl Place {
             manifests: config.join("sockact"),
             state: state.join("sockact"),
             run: run.join("sockact"),
+            cache: home("XDG_CACHE_HOME", ".cache")?,
         })
     }
 
@@ -196,18 +199,24 @@ impl Place {
         self.run_dir(app).join("deploy.json")
     }
 
-    /// Where systemd keeps the program's own state (`StateDirectory=`): at one of these, and maybe a link at the other. With a dynamic
-    /// user it lies in `private`; a user's own systemd before 254 has it among the configuration (systemd.exec(5)).
+    /// Where systemd keeps what the program itself wrote (`StateDirectory=`, `CacheDirectory=`, `LogsDirectory=`): each at one of two
+    /// places, and maybe a link at the other. With a dynamic user it lies in `private`; a user's own systemd before 254 has state and
+    /// logs among the configuration (systemd.exec(5)).
     #[must_use]
-    pub fn program_state(&self, app: &AppName) -> [PathBuf; 2] {
-        let name = app.state_directory();
+    pub fn program_state(&self, app: &AppName) -> Vec<PathBuf> {
         let parent = |path: &Path| path.parent().unwrap_or(Path::new("/")).to_owned();
-        match self.scope {
+        let bases = match self.scope {
             Scope::System => {
-                ["/var/lib", "/var/lib/private"].map(|base| Path::new(base).join(&name))
+                let bases = [Path::new("/var/lib"), &self.cache, Path::new("/var/log")];
+                bases.into_iter().flat_map(|base| [base.to_owned(), base.join("private")]).collect()
             }
-            Scope::User => [&self.state, &self.manifests].map(|ours| parent(ours).join(&name)),
-        }
+            Scope::User => {
+                let (new, old) = (parent(&self.state), parent(&self.manifests));
+                let logs = [new.join("log"), old.join("log")];
+                [vec![new, old, self.cache.clone()], logs.to_vec()].concat()
+            }
+        };
+        bases.into_iter().map(|base: PathBuf| base.join(app.state_directory())).collect()
     }
 
     /// What outlives a boot: `/var/lib/sockact/shop`.

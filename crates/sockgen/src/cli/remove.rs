@@ -21,7 +21,7 @@ pub(crate) struct Remove {
     #[arg(long)]
     user: bool,
 
-    /// Its releases, its history and the program's own state go, too
+    /// Its releases, history and secrets, and the program's own state, cache and logs go, too
     #[arg(long)]
     purge: bool,
 

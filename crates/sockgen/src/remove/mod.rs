@@ -29,7 +29,7 @@ pub struct Request {
     pub place: Place,
     /// An image to remove it from; nothing is stopped then.
     pub root: Option<PathBuf>,
-    /// Its releases and its state go, too.
+    /// Its releases, its secrets and its state go, too.
     pub purge: bool,
     /// Look, and change nothing.
     pub dry_run: bool,

@@ -19,7 +19,7 @@ pub struct Found {
     pub links: Vec<PathBuf>,
     /// What lives until the next boot.
     pub run: Option<PathBuf>,
-    /// Releases and history, and the program's own state.
+    /// Releases and history, secrets, and what the program itself wrote: state, cache and logs.
     pub state: Vec<PathBuf>,
     /// The administrator's drop-ins, which stay.
     pub drop_ins: Vec<PathBuf>,
@@ -54,7 +54,8 @@ pub(super) fn survey(root: &Path, place: &Place, app: &AppName) -> Result<Found,
     }
     let links = links(&folder, &names, app.alias().as_ref());
     let there = |path: PathBuf| path.symlink_metadata().is_ok().then_some(path);
-    let state = [place.state_dir(app)].into_iter().chain(place.program_state(app));
+    let state = [place.state_dir(app), place.secrets_dir(app)].into_iter();
+    let state = state.chain(place.program_state(app));
     let mut read: BTreeSet<&str> = names.iter().map(String::as_str).collect();
     let alias = app.alias();
     read.insert(alias.as_ref());
