@@ -20,8 +20,8 @@ use self::health::health;
 pub(crate) use self::health::health_path;
 use self::journal::journal;
 use self::listeners::listeners;
+use self::program::{Hidden, args, argv, environment, exec_in};
 pub(crate) use self::program::{account, exec};
-use self::program::{args, argv, environment, exec_in};
 use self::resources::resources;
 use self::storage::{groups, secrets, storage};
 use crate::duration::{Span, short_duration};
@@ -41,6 +41,7 @@ pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
     }
     let slots = slots(&raw.name, raw.slots)?;
     let hardening = hardening(raw.hardening, raw.user.as_deref(), place)?;
+    let hidden = Hidden::of(&hardening, raw.user.is_none(), place);
     let app = App {
         group: raw.group.map(|group| account("group", group)).transpose()?,
         supplementary_groups: groups(raw.supplementary_groups)?,
@@ -50,13 +51,13 @@ pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
         journal: journal(raw.journal, place)?,
         hardening,
         directives: directives(raw.directives)?,
-        exec: exec_in("exec", &raw.exec, place)?,
+        exec: exec_in("exec", &raw.exec, &hidden)?,
         args: args("args", raw.args)?,
         user: raw.user.map(|user| account("user", user)).transpose()?,
         listeners: listeners(&raw.name, &slots, raw.listeners)?,
         environment: environment(raw.environment)?,
-        health: health(raw.health, raw.gate, &slots, place)?,
-        hooks: hooks(raw.hooks, place)?,
+        health: health(raw.health, raw.gate, &slots, &hidden)?,
+        hooks: hooks(raw.hooks, &hidden)?,
         gated: raw.gate,
         ready: ready(raw.start.ready, raw.gate)?,
         start_timeout: positive("start.timeout", raw.start.timeout)?,
@@ -102,10 +103,10 @@ fn together(app: &App) -> Checked<()> {
     Ok(())
 }
 
-fn hooks(raw: manifest::Hooks, place: &Place) -> Checked<Hooks> {
+fn hooks(raw: manifest::Hooks, hidden: &Hidden) -> Checked<Hooks> {
     Ok(Hooks {
-        migrate: raw.migrate.map(|given| argv("hooks.migrate", given, place)).transpose()?,
-        pre_stop: raw.pre_stop.map(|given| argv("hooks.pre_stop", given, place)).transpose()?,
+        migrate: raw.migrate.map(|given| argv("hooks.migrate", given, hidden)).transpose()?,
+        pre_stop: raw.pre_stop.map(|given| argv("hooks.pre_stop", given, hidden)).transpose()?,
         timeout: positive("hooks.timeout", raw.timeout)?,
     })
 }

@@ -2,27 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::program::argv;
+use super::program::{Hidden, argv};
 use super::{Checked, positive};
 use crate::address::Address;
 use crate::error::ManifestError;
 use crate::manifest;
 use crate::model::{Health, Probe};
 use crate::names::SlotName;
-use crate::place::Place;
 use crate::shown::shown;
 
 pub(super) fn health(
     raw: manifest::Health,
     gate: bool,
     slots: &[SlotName],
-    place: &Place,
+    hidden: &Hidden,
 ) -> Checked<Health> {
     Ok(Health {
         interval: positive("health.interval", raw.interval)?,
         timeout: positive("health.timeout", raw.timeout)?,
         failures: failures(raw.failures)?,
-        probe: probe(raw.path, raw.exec, raw.at, gate, slots, place)?,
+        probe: probe(raw.path, raw.exec, raw.at, gate, slots, hidden)?,
     })
 }
 
@@ -32,7 +31,7 @@ fn probe(
     at: Option<BTreeMap<SlotName, manifest::At>>,
     gate: bool,
     slots: &[SlotName],
-    place: &Place,
+    hidden: &Hidden,
 ) -> Checked<Probe> {
     path.as_deref().map_or(Ok(()), health_path)?;
     let at = at.map(|at| health_at(at, slots)).transpose()?;
@@ -41,7 +40,7 @@ fn probe(
             let problem = "stands beside health.path or health.at, which ask in another way";
             Err(ManifestError::value("health.exec", problem).with_hint("keep one of them"))
         }
-        (Some(exec), None, None) => Ok(Probe::Exec(argv("health.exec", exec, place)?)),
+        (Some(exec), None, None) => Ok(Probe::Exec(argv("health.exec", exec, hidden)?)),
         (None, Some(at), Some(path)) => Ok(Probe::Http { path, at }),
         (None, Some(at), None) => Ok(Probe::Connect { at }),
         (None, None, _) if !gate => {

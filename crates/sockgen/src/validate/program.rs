@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::Checked;
 use crate::error::ManifestError;
-use crate::model::{Argv, Exec};
-use crate::place::Place;
+use crate::model::{Argv, Exec, Hardening};
+use crate::place::{Place, Scope};
 use crate::shown::shown;
 
 /// The longest argument or value in bytes; far below what the kernel takes for one string
@@ -16,31 +16,37 @@ const LONGEST_VALUE: usize = 32 * 1024;
 /// All arguments, or all the environment, together.
 const LONGEST_SUM: usize = 128 * 1024;
 
-/// What the sandbox of a slot hides or empties, so that no program can be run from there.
-const HIDDEN: [&str; 9] = [
-    "/home",
-    "/root",
-    "/run/user",
-    "/tmp",
-    "/var/tmp",
-    "/dev",
-    "/proc",
-    "/sys",
-    "/var/lib/sockact",
-];
+/// Where no program is run from, in any sandbox.
+const NEVER: [&str; 4] = ["/dev", "/proc", "/sys", "/var/lib/sockact"];
+const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
+const TMP: [&str; 2] = ["/tmp", "/var/tmp"];
 
-/// A user's own systemd hides nothing: it may not make such a sandbox.
-pub(super) fn exec_in(key: &str, given: &str, place: &Place) -> Checked<Exec> {
-    let hidden: &[&str] = if place.is_user() { &[] } else { &HIDDEN };
-    exec_outside(key, given, hidden)
+/// What the sandbox of a slot hides or empties, so that no program can be run from there; each with the relaxation that shows it.
+#[derive(Debug, Default)]
+pub(super) struct Hidden(Vec<(&'static str, Option<&'static str>)>);
+
+impl Hidden {
+    pub(super) fn of(hardening: &Hardening, dynamic: bool, place: &Place) -> Self {
+        // A user's own systemd hides nothing: it may not make such a sandbox.
+        if place.is_user() {
+            return Self::default();
+        }
+        let directives = hardening.directives(Scope::System);
+        let has = |key: &str| directives.iter().any(|(name, value)| *name == key && value == "yes");
+        let homes = HOMES.iter().filter(|_| has("ProtectHome")).map(|path| (*path, Some("home")));
+        // With a dynamic user it is private at any level (systemd.exec(5), DynamicUser=).
+        let private = dynamic || has("PrivateTmp");
+        let tmp = TMP.iter().filter(|_| private).map(|path| (*path, Some("shared-tmp")));
+        Self(NEVER.iter().map(|path| (*path, None)).chain(homes).chain(tmp).collect())
+    }
 }
 
-/// The `exec` of a manifest, or another program in it.
+/// The `exec` of a manifest that says nothing of a user or of hardening.
 pub(crate) fn exec(key: &str, given: &str) -> Checked<Exec> {
-    exec_outside(key, given, &HIDDEN)
+    exec_in(key, given, &Hidden::of(&Hardening::default(), true, &Place::system()))
 }
 
-fn exec_outside(key: &str, given: &str, hidden: &[&str]) -> Checked<Exec> {
+pub(super) fn exec_in(key: &str, given: &str, hidden: &Hidden) -> Checked<Exec> {
     let refuse = |broken: &str, hint: &str| {
         Err(ManifestError::value(key, format!("{} {broken}", shown(given))).with_hint(hint))
     };
@@ -68,11 +74,17 @@ fn exec_outside(key: &str, given: &str, hidden: &[&str]) -> Checked<Exec> {
     if relative == given {
         return Ok(Exec::Release(PathBuf::from(given)));
     }
-    if let Some(hidden) = hidden.iter().find(|hidden| Path::new(given).starts_with(hidden)) {
-        return refuse(
-            &format!("lies in {hidden}, which the sandbox of the slots hides"),
-            "install the program in /usr/local/bin or /opt, or use a path inside the release",
-        );
+    let hides = hidden.0.iter().find(|(path, _)| Path::new(given).starts_with(path));
+    if let Some((path, shown_by)) = hides {
+        let elsewhere =
+            "install the program in /usr/local/bin or /opt, or use a path inside the release";
+        let hint = match shown_by {
+            Some(relaxation) => {
+                format!("{elsewhere}; hardening.allow = [\"{relaxation}\"] shows it all the same")
+            }
+            None => elsewhere.to_owned(),
+        };
+        return refuse(&format!("lies in {path}, which the sandbox of the slots hides"), &hint);
     }
     Ok(Exec::Program(PathBuf::from(given)))
 }
@@ -132,14 +144,14 @@ fn sum(key: &str, lengths: impl Iterator<Item = usize>) -> Checked<()> {
 }
 
 /// A program and its arguments, as one list.
-pub(super) fn argv(key: &str, given: Vec<String>, place: &Place) -> Checked<Argv> {
+pub(super) fn argv(key: &str, given: Vec<String>, hidden: &Hidden) -> Checked<Argv> {
     let mut words = given.into_iter();
     let Some(program) = words.next() else {
         return Err(ManifestError::value(key, "names no program").with_hint(
             "write the program and its arguments, such as [\"bin/check\", \"--deep\"]",
         ));
     };
-    Ok(Argv { exec: exec_in(key, &program, place)?, args: args(key, words.collect())? })
+    Ok(Argv { exec: exec_in(key, &program, hidden)?, args: args(key, words.collect())? })
 }
 
 /// The name of a user or a group, or its number (useradd(8), systemd's "User/Group Name Syntax").
