@@ -5,6 +5,7 @@ mod refused;
 use std::collections::BTreeMap;
 
 use super::Checked;
+use super::program::reserved;
 use crate::check::{self, Severity, Unit, Units};
 use crate::error::ManifestError;
 use crate::manifest::{self, OneOrMany};
@@ -61,6 +62,9 @@ fn directive(section: Section, key: String, values: OneOrMany) -> Checked<Direct
         return Err(ManifestError::value(name, problem).with_hint("a string, or a list of strings"));
     }
     values.iter().try_for_each(|text| value(&name, text))?;
+    if key == "UnsetEnvironment" {
+        values.iter().try_for_each(|text| unset(&name, text))?;
+    }
     Ok(Directive { key, values })
 }
 
@@ -87,10 +91,37 @@ fn value(key: &str, text: &str) -> Checked<()> {
     Ok(())
 }
 
+/// Plain names, so that no quote, backslash or specifier hides one that the slot needs.
+fn unset(key: &str, text: &str) -> Checked<()> {
+    let refuse =
+        |problem: String, hint: &str| Err(ManifestError::value(key, problem).with_hint(hint));
+    for word in text.split_whitespace() {
+        if !word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            let problem = format!("{} is not the name of a variable", shown(word));
+            return refuse(problem, "names alone, with a space between them");
+        }
+        if reserved(word).is_some() {
+            let problem = format!("without {word} a slot does not find its sockets or its gate");
+            return refuse(problem, "the program can remove it from what its children get");
+        }
+    }
+    Ok(())
+}
+
+/// What tells a slot to drain, when it is built on sockact (systemd.kill(5)).
+const STOP_SIGNALS: [&str; 2] = ["KillSignal", "RestartKillSignal"];
+
 /// What can be seen only in the units: directives that are there already, and hazards that come in.
 pub(super) fn in_units(app: &App) -> Checked<()> {
     if app.directives().is_empty() {
         return Ok(());
+    }
+    let mut of_service = app.directives().service.iter();
+    let signal = of_service.find(|directive| STOP_SIGNALS.contains(&directive.key.as_str()));
+    if let Some(Directive { key, .. }) = signal.filter(|_| app.gated()) {
+        let problem = "a slot drains on SIGTERM; another signal ends it under its clients";
+        return Err(ManifestError::value(format!("directives.service.{key}"), problem)
+            .with_hint("leave it out; gate = false is for programs that drain on another signal"));
     }
     let mut plain = app.clone();
     plain.directives = Directives::default();

@@ -107,9 +107,7 @@ pub(super) fn environment(given: BTreeMap<String, String>) -> Checked<BTreeMap<S
                 .with_hint("letters, digits and _, not beginning with a digit"));
         }
         let key_shown = format!("environment.{key}");
-        if let Some(prefix) =
-            ["SOCKACT_", "LISTEN_", "NOTIFY_"].iter().find(|prefix| key.starts_with(**prefix))
-        {
+        if let Some(prefix) = reserved(key) {
             return Err(ManifestError::value(
                 key_shown,
                 format!("names that begin with {prefix} are set by systemd or sockact"),
@@ -120,6 +118,11 @@ pub(super) fn environment(given: BTreeMap<String, String>) -> Checked<BTreeMap<S
     }
     sum("environment", given.iter().map(|(key, text)| key.len() + text.len()))?;
     Ok(given)
+}
+
+/// How the names begin by which systemd and the controller tell a slot what is its own (sd_listen_fds(3), sd_notify(3)).
+pub(super) fn reserved(variable: &str) -> Option<&'static str> {
+    ["SOCKACT_", "LISTEN_", "NOTIFY_"].into_iter().find(|prefix| variable.starts_with(prefix))
 }
 
 fn value(key: &str, text: &str) -> Checked<()> {

@@ -76,6 +76,12 @@ const TABLE: &[Refused] = &[
     hazard(Service, "Type", "S19", "the controller relies on it: start.ready"),
     hazard(Service, "NotifyAccess", "S19", "the controller relies on the main process's READY=1"),
     hazard(Service, "KillMode", "S21", "helpers of a slot live until it has drained"),
+    never(Service, "SendSIGKILL", "a slot that does not end would serve on beside the next one"),
+    never(
+        Service,
+        "FinalKillSignal",
+        "a slot that does not end would serve on beside the next one",
+    ),
     Refused {
         section: Service,
         name: "TimeoutStopSec",
