@@ -3,17 +3,18 @@
 //!
 //! The values are a list and, at each run, others made at random: `HOSTILE_SEED=7 cargo test -p e2e --test hostile` makes the same again.
 
+mod manifests;
+mod values;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::time::SystemTime;
 
 use e2e::Sandbox;
 use e2e::binaries::workspace;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree as _;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use serde_json::{Value, json};
+use manifests::{document, leaves, pattern, with};
+use serde_json::Value;
 use sockgen::{App, render, shown};
+use values::{forms, random};
 
 /// A key of the manifest, what systemd shows of a unit that is made of it, and whether the first of those shows it letter by letter.
 /// (Arguments and variables are shown in a form of systemctl's own; that a program gets them byte for byte is a test of `units`.)
@@ -50,175 +51,9 @@ fn raw(pattern: &str) -> Option<&str> {
     pattern.strip_prefix("directives.")?.split('.').nth(1)
 }
 
-/// In the middle of something, at its ends, and alone.
-const HOSTILE: &[&str] = &[
-    "",
-    " ",
-    "\t",
-    "\n",
-    "\0",
-    "\r",
-    "a\nExecStartPre=/bin/false",
-    "a\rExecStartPre=/bin/false",
-    "a\n[Install]\nAlias=x.service",
-    "\\",
-    "\\\n",
-    "ends \\",
-    "\\x41",
-    "\\n",
-    "\"",
-    "'",
-    "a\" \"b",
-    "'a b'",
-    "%",
-    "%%",
-    "%n",
-    "%h/%i",
-    "100%",
-    "$",
-    "$$",
-    "$HOME",
-    "${HOME}",
-    "`id`",
-    "$(id)",
-    ";",
-    " ; /bin/false",
-    "#",
-    "# x",
-    "; x",
-    "[Service]",
-    "=",
-    "a=b",
-    "-",
-    "--",
-    "-x",
-    "@x",
-    "+x",
-    "!x",
-    ":x",
-    "|x",
-    "~",
-    "*",
-    "?",
-    "../",
-    "/../../etc",
-    "/./x",
-    "//x",
-    "~/x",
-    "größe",
-    "\u{1f980}",
-    "\u{2028}",
-    "\u{85}",
-    "\u{feff}",
-    "\u{202e}abc",
-    "\x1b[31m",
-    "\x7f",
-    "0",
-    "-1",
-    "65536",
-    "infinity",
-    "yes",
-];
-
-/// One string of a manifest: the keys and indexes that lead to it.
-type Leaf = Vec<String>;
-
-fn leaves(value: &Value, at: &[String], found: &mut Vec<Leaf>) {
-    let below = |step: String| [at, &[step]].concat();
-    match value {
-        Value::String(_) => found.push(at.to_vec()),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .for_each(|(index, item)| leaves(item, &below(index.to_string()), found)),
-        Value::Object(table) => {
-            table.iter().for_each(|(key, item)| leaves(item, &below(key.clone()), found));
-        }
-        _ => {}
-    }
-}
-
-/// `listeners.*.listen`: with `*` for a name that the user chooses and for an index, as the schema has it.
-fn pattern(leaf: &Leaf) -> String {
-    let chosen = |index: usize| match (leaf[0].as_str(), index) {
-        ("listeners" | "environment", 1) => true,
-        ("health", 2) => leaf[1] == "at",
-        _ => false,
-    };
-    let steps = leaf.iter().enumerate();
-    let steps = steps.map(|(index, step)| match chosen(index) || step.parse::<usize>().is_ok() {
-        true => "*",
-        false => step,
-    });
-    steps.collect::<Vec<_>>().join(".")
-}
-
-fn with(manifest: &Value, leaf: &Leaf, text: &str) -> Value {
-    let mut changed = manifest.clone();
-    let place = leaf.iter().fold(&mut changed, |value, step| match value {
-        Value::Array(items) => &mut items[step.parse::<usize>().expect("an index")],
-        table => &mut table[step],
-    });
-    *place = json!(text);
-    changed
-}
-
-/// TOML in which every table is inline. A string of JSON is one of TOML, but for one character.
-fn toml(value: &Value) -> String {
-    let text = |text: &str| json!(text).to_string().replace('\x7f', "\\u007f");
-    match value {
-        Value::Object(table) => {
-            let pairs: Vec<_> = table
-                .iter()
-                .map(|(key, value)| format!("{} = {}", text(key), toml(value)))
-                .collect();
-            format!("{{ {} }}", pairs.join(", "))
-        }
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", "))
-        }
-        Value::String(string) => text(string),
-        other => other.to_string(),
-    }
-}
-
-fn document(manifest: &Value) -> String {
-    let table = manifest.as_object().expect("a manifest is a table");
-    table.iter().map(|(key, value)| format!("{key} = {}\n", toml(value))).collect()
-}
-
 fn units(manifest: &Value) -> Result<BTreeMap<String, String>, sockgen::ManifestError> {
     let app = App::parse(&document(manifest))?;
     Ok(render(&app).into_iter().map(|unit| (unit.name.to_string(), unit.text)).collect())
-}
-
-/// Strings of what is nasty and of anything.
-fn random() -> Vec<String> {
-    let seed = std::env::var("HOSTILE_SEED").ok().map(|text| text.parse().expect("a number"));
-    let now = || SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
-    let seed: u64 = seed.unwrap_or_else(now);
-    println!("HOSTILE_SEED={seed}");
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let word = prop_oneof![
-        prop::sample::select(HOSTILE.to_vec()).prop_map(str::to_owned),
-        any::<String>()
-    ];
-    let text = prop::collection::vec(word, 1..4).prop_map(|words| words.concat());
-    (0..30).map(|_| text.new_tree(&mut runner).expect("no filter").current()).collect()
-}
-
-/// The hostile forms of a value.
-fn forms(given: &str, random: &[String]) -> BTreeSet<String> {
-    let words = HOSTILE.iter().copied().chain(random.iter().map(String::as_str));
-    let mut forms: BTreeSet<String> = words
-        .flat_map(|word| [word.into(), format!("{given}{word}"), format!("{word}{given}")])
-        .collect();
-    forms.insert("x".repeat(1 << 20));
-    forms.insert(format!("{given}{}", "%".repeat(20_000)));
-    forms
 }
 
 /// A unit of a manifest with a hostile value in it, beside the unit of the same manifest without.
