@@ -181,6 +181,14 @@ fn the_words_of_the_person_are_in_the_program() {
 }
 
 #[test]
+fn the_release_that_is_this_folder_is_named() {
+    let made = TempDir::new().unwrap();
+    let output = sockgen(made.path(), &flags("node").split_whitespace().collect::<Vec<_>>());
+    let next = String::from_utf8(output.stdout).unwrap();
+    assert!(next.ends_with("sockctl deploy shop .\n"), "{next}");
+}
+
+#[test]
 fn a_folder_made_for_nothing_vanishes() {
     let made = TempDir::new().unwrap();
     // A folder in the place of a unit: it cannot be replaced.

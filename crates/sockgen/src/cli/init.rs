@@ -164,9 +164,12 @@ fn listener(text: &str) -> Result<(ListenerName, Address), Failure> {
     Ok((name, address))
 }
 
-/// The path without a leading `./`.
+/// The path without a leading `./`; the folder itself stays `.`.
 fn bare(path: &Path) -> &Path {
-    path.strip_prefix(".").unwrap_or(path)
+    match path.strip_prefix(".") {
+        Ok(rest) if rest.as_os_str().is_empty() => Path::new("."),
+        rest => rest.unwrap_or(path),
+    }
 }
 
 /// What a person does next; with a starting program, also what makes a release of it.

@@ -7,7 +7,8 @@ pub(super) const PRESET: Preset = Preset {
     name: "caddy",
     summary: "Caddy: its configuration and its files are the release",
     notes: &[
-        "Caddy has no gate: users meet a release as soon as it runs, beside the old one.",
+        "Caddy has no gate: users meet a release as soon as it runs, beside the old one. When it is stopped, it closes idle",
+        "connections, also one whose next request is on its way: that request is lost.",
         "It takes descriptor 3 (`bind fd/3`: Caddy 2.11.4 can, 2.6.2 cannot), which holds for one listener alone, and says READY=1.",
         "The release is the Caddyfile, what it serves, and a script that starts the installed Caddy with them.",
     ],

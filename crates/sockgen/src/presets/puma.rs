@@ -9,8 +9,9 @@ pub(super) const PRESET: Preset = Preset {
     summary: "Puma: Rack, such as Rails and Sinatra",
     notes: &[
         "Puma has no gate: users meet a release as soon as it runs, beside the old one.",
-        "It takes every socket that systemd passes (bind_to_activated_sockets, from Puma 5.3 on), and says READY=1: by",
-        "itself from Puma 6 on, before with the gem sd_notify beside it.",
+        "When it is stopped, it closes connections of whose next request it has read nothing: that request is lost.",
+        "It takes every socket that systemd passes (bind_to_activated_sockets) and says READY=1; Puma 5.6.5 needs the gem",
+        "sd_notify for the latter.",
     ],
     exec: "serve",
     args: &[],
