@@ -14,6 +14,7 @@ make make
 mount mount
 node nodejs
 nsenter util-linux
+puma puma
 pkcheck polkitd
 pkexec pkexec
 python3 python3
@@ -61,12 +62,16 @@ if [ -n "$missing" ]; then
         give_up "apt-get could not install: $missing"
 fi
 
-# Not a program: without it `python3 -m venv` makes nothing.
-/usr/bin/python3 -c 'import ensurepip' 2>/dev/null || missing_venv=python3-venv
-if [ -n "${missing_venv:-}" ]; then
-    is_debian_root || give_up "missing: $missing_venv" "sudo apt-get install -y $missing_venv"
-    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$missing_venv"; } >&2 ||
-        give_up "apt-get could not install: $missing_venv"
+# Not programs: without the one `python3 -m venv` makes nothing, without the other Puma 5 does not say READY=1.
+missing=
+/usr/bin/python3 -c 'import ensurepip' 2>/dev/null || missing=python3-venv
+/usr/bin/ruby -e 'require "sd_notify"' 2>/dev/null || missing="$missing ruby-sd-notify"
+if [ -n "$missing" ]; then
+    is_debian_root || give_up "missing: $missing" "sudo apt-get install -y $missing"
+    echo "installing: $missing" >&2
+    # shellcheck disable=SC2086 # one word for each package
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } >&2 ||
+        give_up "apt-get could not install: $missing"
 fi
 
 # Unpacked and not installed, because the package would start a service on this machine.
@@ -81,6 +86,30 @@ if ! command -v "$node_exporter" >/dev/null && ! [ -x "$node_exporter_root/usr/b
             { apt-get download "$node_exporter" || { is_debian_root && apt-get update && apt-get download "$node_exporter"; }; } &&
             dpkg-deb --extract "$node_exporter"_*.deb . && rm "$node_exporter"_*.deb
     ) >&2 || give_up "apt-get could not download $node_exporter"
+fi
+
+# The same, of Debian 14: its 2.11.4 takes descriptors, the 2.6.2 of Debian 12 does not. It needs a C library of 2.34.
+caddy_root=$prerequisites_root/target/tools/caddy
+if ! "$caddy_root/usr/bin/caddy" version >/dev/null 2>&1; then
+    command -v apt-get >/dev/null || give_up "missing: caddy 2.11 or newer as $caddy_root/usr/bin/caddy"
+    echo "unpacking: caddy" >&2
+    rm -rf "$caddy_root"
+    mkdir -p "$caddy_root/apt/lists/partial"
+    # Lists of their own, so that nothing of that release can be installed by mistake.
+    forky() {
+        apt-get --option Dir::Etc::SourceList="$caddy_root/apt/sources.list" --option Dir::Etc::SourceParts=/dev/null \
+            --option Dir::State::Lists="$caddy_root/apt/lists" --option Dir::Cache="$caddy_root/apt" \
+            --option APT::Sandbox::User=root --option Acquire::Languages=none "$@"
+    }
+    (
+        cd "$caddy_root" || exit
+        # From where this machine has Debian itself.
+        mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
+        [ -n "$mirror" ] || { echo "apt-get knows no mirror of Debian" && exit 1; }
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror forky main" >apt/sources.list
+        forky update && forky download caddy && dpkg-deb --extract caddy_*.deb . && rm -r caddy_*.deb apt
+    ) >&2 || give_up "apt-get could not download caddy"
+    "$caddy_root/usr/bin/caddy" version >/dev/null || give_up "caddy of Debian 14 does not run on this machine"
 fi
 
 rust_found=$(cargo --version 2>/dev/null | cut -d ' ' -f 2)

@@ -132,7 +132,7 @@ pub fn workspace() -> &'static Path {
         .expect("this package is a directory of the workspace")
 }
 
-fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     // Set by cargo for the tests that it runs: the same toolchain.
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
 }

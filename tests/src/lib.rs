@@ -4,8 +4,8 @@
 
 pub mod binaries;
 pub mod faults;
-pub mod foreign;
 pub mod load;
+pub mod presets;
 pub mod sandbox;
 pub mod shop;
 pub mod terminal;

@@ -169,3 +169,44 @@ fn plain_where_nobody_looks_and_where_nobody_wants_colours() {
     plain(&shop.sockctl(["status", "shop"]).ok().stdout);
     plain(&shop.sockctl(["rollback", "shop", "0123456789abcdef"]).exits(4).stderr);
 }
+
+#[test]
+fn init_asks_for_what_was_not_said_and_ctrl_c_leaves_nothing() {
+    let shop = Shop::machine();
+    shop.sandbox.install_file("/srv/till/package.json", "{}", 0o644);
+    let init = "cd /srv/till && exec sockgen init";
+    let answer = |terminal: &mut Terminal, question: &str, why: &str, keys: &str| {
+        terminal.until(question, |screen| {
+            let text = screen.contents();
+            (text.contains(question) && text.contains(why)).then_some(())
+        });
+        terminal.press(keys);
+    };
+
+    let mut terminal = Terminal::run(&shop.sandbox, (100, 40), init);
+    answer(&mut terminal, "Name of the application: (till)", "the name of this folder", "\r");
+    answer(&mut terminal, "Kind of program:", "package.json is here", "\x03");
+    let (code, parser, _) = terminal.end();
+    let text = parser.screen().contents();
+    assert_eq!(code, 130, "{text}");
+    assert!(text.contains("nothing was written") && !parser.screen().hide_cursor(), "{text}");
+    assert_eq!(shop.sandbox.run(["ls", "/srv/till"]).ok().stdout, "package.json\n");
+
+    let mut terminal = Terminal::run(&shop.sandbox, (100, 40), init);
+    answer(&mut terminal, "Name of the application: (till)", "", "No\r");
+    // Said at once, and asked again.
+    answer(&mut terminal, "must begin with a letter", "", "\x7f\x7f\r");
+    answer(&mut terminal, "Kind of program:", "> node", "\r");
+    answer(&mut terminal, "Listens on: (127.0.0.1:8080)", "everybody", "\r");
+    answer(&mut terminal, "Program: (server.js)", "a path inside the release", "\r");
+    answer(&mut terminal, "Health path: (/health)", "before it is trusted", "\r");
+    answer(&mut terminal, "Write a program to start with, too?", "(Y/n)", "\r");
+    let (code, parser, _) = terminal.end();
+    let text = parser.screen().contents();
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("wrote server.js") && text.contains("deploy till ."), "{text}");
+    let flags = "cd /srv && mkdir said && cd said && exec sockgen init --preset node --main --name till --listen http=127.0.0.1:8080";
+    shop.sandbox.run(["sh", "-c", flags]).ok();
+    shop.sandbox.run(["rm", "/srv/till/package.json"]).ok();
+    shop.sandbox.run(["diff", "--recursive", "/srv/till", "/srv/said"]).ok();
+}
