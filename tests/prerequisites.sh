@@ -103,8 +103,12 @@ if ! "$caddy_root/usr/bin/caddy" version >/dev/null 2>&1; then
     }
     (
         cd "$caddy_root" || exit
-        # From where this machine has Debian itself.
-        mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
+        # From where this machine has Debian itself, which apt-get knows when it has looked once.
+        mirror() {
+            apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1
+        }
+        [ -n "$(mirror)" ] || apt-get update
+        mirror=$(mirror)
         [ -n "$mirror" ] || { echo "apt-get knows no mirror of Debian" && exit 1; }
         echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror forky main" >apt/sources.list
         forky update && forky download caddy && dpkg-deb --extract caddy_*.deb . && rm -r caddy_*.deb apt

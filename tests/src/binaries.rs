@@ -46,18 +46,6 @@ pub fn get() -> &'static Binaries {
     })
 }
 
-/// The generator alone.
-///
-/// # Panics
-/// When it cannot be built; the compiler's messages are on standard error.
-pub fn sockgen() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let mut built = build(&["--package=sockgen"]);
-        built.remove("sockgen").unwrap_or_else(|| panic!("cargo built no sockgen, only {built:?}"))
-    })
-}
-
 /// oha, a load generator for HTTP/2, built from the package registry when it is not there yet.
 ///
 /// Takes 5.3 minutes of processor time: 4.6 minutes on two cores that had other work too. It does not compile without its

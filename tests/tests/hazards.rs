@@ -43,7 +43,7 @@ struct Machine {
 impl Machine {
     fn boot() -> Self {
         let sandbox = Sandbox::boot();
-        sandbox.install_program(binaries::sockgen());
+        sandbox.install_program(&binaries::get().sockgen);
         sandbox.install_program(&rules().join("harm/web"));
         sandbox.install_file("/srv/rules/sockact.toml", read(&rules().join("sockact.toml")), 0o644);
         sandbox.run(["cp", "--archive", UNITS, "/srv/units"]).ok();

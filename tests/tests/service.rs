@@ -85,7 +85,7 @@ fn done(journal: &str) -> Vec<&str> {
 
 fn machine() -> Sandbox {
     let sandbox = Sandbox::boot();
-    sandbox.install_program(binaries::sockgen());
+    sandbox.install_program(&binaries::get().sockgen);
     sandbox.install_file("/usr/local/bin/svc", PROGRAM, 0o755);
     let prepare = "mkdir /srv/uploads /srv/other; chown www-data /srv/uploads /srv/other; \
                    touch /srv/daemon /tmp/meeting; chown 1 /srv/daemon";

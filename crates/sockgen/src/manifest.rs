@@ -332,6 +332,18 @@ fn shown_line(line: &str) -> String {
     line.chars().take(100).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// All keys of a table, or, of a long one, those that stand first in it.
+fn keys_here(keys: &[&str]) -> String {
+    const FEW: usize = 12;
+    match keys.split_at_checked(FEW) {
+        Some((first, rest)) if !rest.is_empty() => {
+            let (first, more) = (first.join(", "), rest.len());
+            format!("the keys here are {first} and {more} more: `sockgen schema` has all")
+        }
+        _ => format!("the keys here are {}", keys.join(", ")),
+    }
+}
+
 /// The hint for what `serde` and `toml` say themselves; they quote names in backquotes.
 fn hint_for(message: &str, found: &str) -> Option<String> {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
@@ -342,7 +354,7 @@ fn hint_for(message: &str, found: &str) -> Option<String> {
         }
         return Some(match nearest(given, expected.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("the keys here are {}", expected.join(", ")),
+            None => keys_here(expected),
         });
     }
     if message.starts_with("unknown variant") {

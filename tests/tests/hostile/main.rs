@@ -44,6 +44,7 @@ const MADE_OF: &[MadeOf] = &[
     ("resources.memory_max", &["MemoryMax"], false),
     ("resources.memory_swap_max", &["MemorySwapMax"], false),
     ("resources.cpu_quota", &["CPUQuotaPerSecUSec"], false),
+    ("resources.tasks_max", &["TasksMax"], false),
 ];
 
 /// A directive that the user wrote: what systemd thinks of its value is between the two of them. It changes the property of its own name.
