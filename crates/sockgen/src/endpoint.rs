@@ -1,11 +1,14 @@
 //! What a public socket is: where it listens, and what arrives there.
 
+mod vsock;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::address::{Address, AddressError, port_number};
+pub use vsock::Vsock;
 
 /// A public socket of any kind that slots can share (systemd.socket(5)).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,15 +36,6 @@ pub struct Inet {
     pub at: SocketAddr,
     /// Whether `[::]` leaves IPv4 alone.
     pub only_v6: bool,
-}
-
-/// An address of vsock(7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Vsock {
-    /// The machine; `None` is whichever number this one has (`VMADDR_CID_ANY`).
-    pub cid: Option<u32>,
-    /// The port.
-    pub port: u32,
 }
 
 /// What arrives at a listener, as the manifest says it.
@@ -76,7 +70,7 @@ impl FromStr for Listen {
 
     fn from_str(given: &str) -> Result<Self, AddressError> {
         match given.strip_prefix("vsock:") {
-            Some(rest) => vsock(rest).map(Self::Vsock).map_err(|broken| {
+            Some(rest) => vsock::parse(rest).map(Self::Vsock).map_err(|broken| {
                 let hint = "write vsock:CID:PORT, or vsock::PORT for any CID, such as vsock::7000";
                 AddressError::new(given, broken, hint)
             }),
@@ -85,26 +79,6 @@ impl FromStr for Listen {
                 Address::Unix(path) => Self::Path(path),
             }),
         }
-    }
-}
-
-/// `VMADDR_CID_ANY` and `VMADDR_PORT_ANY`.
-pub(crate) const ANY: u32 = u32::MAX;
-
-/// systemd takes an empty CID for any (systemd.socket(5)). 0 is the hypervisor and all ones is any, which nobody listens as.
-fn vsock(text: &str) -> Result<Vsock, &'static str> {
-    let (cid, port) = text.split_once(':').ok_or("the port is missing")?;
-    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok());
-    let cid = match cid {
-        "" => None,
-        _ => match number(cid).flatten() {
-            Some(cid) if (1..ANY).contains(&cid) => Some(cid),
-            _ => return Err("a CID is a number from 1 to 4294967294, or left out"),
-        },
-    };
-    match number(port).flatten() {
-        Some(port) if (1..ANY).contains(&port) => Ok(Vsock { cid, port }),
-        _ => Err("a port of vsock is a number from 1 to 4294967294"),
     }
 }
 
@@ -139,7 +113,7 @@ impl Endpoint {
             (None, true) => Listen::Path(value.into()),
             (None, false) => match value.parse() {
                 Ok(at) => Listen::Ip(at),
-                Err(_) => Listen::Vsock(vsock(value.strip_prefix("vsock:")?).ok()?),
+                Err(_) => Listen::Vsock(vsock::parse(value.strip_prefix("vsock:")?).ok()?),
             },
         };
         Self::new(kind, listen, only_v6)
@@ -268,28 +242,6 @@ impl Inet {
             && (self.at.ip() == other.at.ip()
                 || takes_all(self, other.at.ip())
                 || takes_all(other, self.at.ip()))
-    }
-}
-
-impl Vsock {
-    /// The number of the machine as the kernel has it.
-    pub(crate) fn number(self) -> u32 {
-        self.cid.unwrap_or(ANY)
-    }
-
-    fn overlaps(self, other: Self) -> bool {
-        self.port == other.port
-            && (self.cid == other.cid || self.cid.is_none() || other.cid.is_none())
-    }
-}
-
-/// As systemd writes it: `vsock::7000`, `vsock:3:7000`.
-impl fmt::Display for Vsock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.cid {
-            Some(cid) => write!(f, "vsock:{cid}:{}", self.port),
-            None => write!(f, "vsock::{}", self.port),
-        }
     }
 }
 

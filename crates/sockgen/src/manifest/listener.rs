@@ -4,7 +4,8 @@
 use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error};
 
-use super::{HINT_MARK, Mode};
+use super::Mode;
+use super::form::HINT_MARK;
 use crate::duration::Span;
 use crate::endpoint::{Kind, Listen};
 use crate::size::Size;
