@@ -18,6 +18,7 @@ WorkingDirectory=/srv/shop
 ExecStart=/srv/shop/bin/shopd $SHOP_OPTS
 Restart=on-failure
 LimitCORE=0
+MemoryMax=512M
 
 [Install]
 WantedBy=multi-user.target
@@ -69,11 +70,15 @@ fn a_running_service_is_converted_and_deployed() {
     let converted = sandbox.run(["sockgen", "init", "--from", "shop", "--dir", "/srv/new"]).ok();
     // What its process listens on, and the drop-in's word.
     assert!(converted.stdout.contains("listener http on 127.0.0.1:8080\n"), "{converted}");
-    assert!(converted.stdout.contains("- LimitCORE=0\n"), "{converted}");
     let manifest = sandbox.run(["cat", "/srv/new/sockact.toml"]).ok().stdout;
-    for line in
-        ["exec = \"bin/shopd\"", "args = [\"--loud\"]", "GREETING = \"hello\"", "EXTRA = \"1\""]
-    {
+    for line in [
+        "exec = \"bin/shopd\"",
+        "args = [\"--loud\"]",
+        "GREETING = \"hello\"",
+        "EXTRA = \"1\"",
+        "memory_max = \"512MiB\"",
+        "LimitCORE = \"0\"",
+    ] {
         assert!(manifest.lines().any(|l| l == line), "{line} is not in\n{manifest}");
     }
     // While the old service has the port nothing can be installed.

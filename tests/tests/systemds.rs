@@ -60,6 +60,13 @@ fn directives(shop: &Shop, target: Target) {
             known.insert((section.clone(), key.to_owned()));
         }
     }
+    // What it knows, a manifest may have; so many are obsolete in a newer one that the other way does not hold.
+    for section in ["Unit", "Service", "Socket"] {
+        let ours: BTreeSet<_> = sockgen::directives(section).collect();
+        let of_section = known.iter().filter(|(one, key)| one == section && !key.starts_with("X-"));
+        let missing: Vec<_> = of_section.filter(|(_, key)| !ours.contains(key.as_str())).collect();
+        assert!(missing.is_empty(), "not in our table for systemd {target}: {missing:?}");
+    }
     for novelty in NOVELTIES.iter().filter(|novelty| novelty.value.is_none()) {
         let since: Target = novelty.since.to_string().parse().expect("a version");
         for section in novelty.sections {

@@ -17,7 +17,8 @@ use crate::files::{Change, FileError};
 use crate::model::App;
 use crate::names::{AppName, ListenerName, MANIFEST_FILE};
 use crate::presets::{Asks, Preset};
-use crate::render::{owner_of, render};
+use crate::render::{UnitFile, owner_of};
+use crate::versions::{Rendered, Target, render_for};
 use crate::{ManifestError, Ready};
 
 /// What a new manifest says; everything else is shown in it with its default.
@@ -37,6 +38,28 @@ pub struct Start {
     pub health_path: String,
     /// Whether the preset's starting program is written beside the manifest.
     pub main: bool,
+}
+
+/// Where files are written, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Into<'a> {
+    /// The folder, which is there.
+    pub folder: &'a Path,
+    /// The systemd that is to read the units.
+    pub target: Target,
+    /// Whether files that are there with another text are replaced.
+    pub force: bool,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub struct Made {
+    /// The application.
+    pub app: App,
+    /// What was done to each file.
+    pub files: Vec<(PathBuf, Did)>,
+    /// What the target lacks, and what was done about it, in words.
+    pub notes: Vec<String>,
 }
 
 /// `sockgen init` could not write.
@@ -175,51 +198,52 @@ pub enum Did {
     Kept,
 }
 
-/// Writes the manifest and its units into `folder`, and the starting program when it is wanted: all or none.
+/// Writes the manifest and its units, and the starting program when it is wanted: all or none.
 ///
 /// # Errors
 /// When the preset cannot do what was asked, when a file is there with another text and `force` is not given, or when one
 /// cannot be written.
-pub fn init(
-    start: &Start,
-    folder: &Path,
-    force: bool,
-) -> Result<(App, Vec<(PathBuf, Did)>), InitError> {
+pub fn init(start: &Start, into: Into<'_>) -> Result<Made, InitError> {
     let (text, app) = manifest(start)?;
     one_listener(start)?;
-    let mut files = vec![Change::text(folder.join(MANIFEST_FILE), text)];
-    files.extend(unit_files(&app, folder));
+    let mut files = vec![Change::text(into.folder.join(MANIFEST_FILE), text)];
     if start.main {
-        files.extend(program(start, folder)?);
+        files.extend(program(start, into.folder)?);
     }
-    let done = write(folder, files, |_| force)?;
-    Ok((app, done))
+    make(app, files, into, |_| into.force)
 }
 
-/// Writes the units of the manifest in `folder` anew, after it was edited: all or none.
+/// Writes the units of the manifest in the folder anew, after it was edited: all or none.
 ///
 /// # Errors
 /// When the manifest is not valid, when a unit's file is there that sockgen did not write for this
 /// application and `force` is not given, or when a file cannot be written.
-pub fn again(folder: &Path, force: bool) -> Result<(App, Vec<(PathBuf, Did)>), InitError> {
-    let path = folder.join(MANIFEST_FILE);
+pub fn again(into: Into<'_>) -> Result<Made, InitError> {
+    let path = into.folder.join(MANIFEST_FILE);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(source) => return Err(InitError::Read { path, source }),
     };
     let app = App::parse(&text)
         .map_err(|source| ManifestError::InFile { path, source: Box::new(source) })?;
+    let name = app.name().clone();
     let own = |found: &[u8]| {
         let owner = std::str::from_utf8(found).ok().and_then(owner_of);
-        force || owner == Some(app.name().as_ref())
+        into.force || owner == Some(name.as_ref())
     };
-    let done = write(folder, unit_files(&app, folder), own)?;
-    Ok((app, done))
+    make(app, Vec::new(), into, own)
 }
 
-fn unit_files(app: &App, folder: &Path) -> Vec<Change> {
-    render(app)
-        .into_iter()
-        .map(|unit| Change::text(folder.join(unit.name.as_ref()), unit.text))
-        .collect()
+/// Writes these files, and the units beside them.
+fn make(
+    app: App,
+    mut files: Vec<Change>,
+    into: Into<'_>,
+    may_replace: impl Fn(&[u8]) -> bool,
+) -> Result<Made, InitError> {
+    let Rendered { units, notes } = render_for(&app, into.target);
+    let of_unit = |unit: UnitFile| Change::text(into.folder.join(unit.name.as_ref()), unit.text);
+    files.extend(units.into_iter().map(of_unit));
+    let files = write(into.folder, files, may_replace)?;
+    Ok(Made { app, files, notes })
 }

@@ -58,4 +58,4 @@ pub use render::{UnitFile, render};
 pub use schema::schema;
 pub use share::{Share, ShareError};
 pub use shown::{nearest, shown};
-pub use versions::{Rendered, Target, TargetError, render_for};
+pub use versions::{Rendered, Target, TargetError, directives, render_for};

@@ -49,6 +49,24 @@ fn refused(output: &Output, status: i32, says: &[&str]) {
 }
 
 #[test]
+fn init_writes_for_the_systemd_that_is_named() {
+    let folder = TempDir::new().unwrap();
+    let old = init(folder.path(), &["--systemd", "252"]);
+    assert!(
+        stdout(&old).contains("note: ProtectControlGroups=strict needs systemd 257"),
+        "{}",
+        stdout(&old)
+    );
+    let slot = || fs::read_to_string(folder.path().join("shop-blue.service")).unwrap();
+    assert!(slot().contains("\nProtectControlGroups=yes\n"));
+    // Again, now that the manifest is there.
+    let new = sockgen(folder.path(), &["init", "--systemd", "300"]);
+    assert!(stdout(&new).contains("note: systemd 300 is newer than 262"), "{}", stderr(&new));
+    assert!(slot().contains("\nProtectControlGroups=strict\n"));
+    refused(&sockgen(folder.path(), &["init", "--systemd", "251"]), 2, &["older than 252"]);
+}
+
+#[test]
 fn init_gives_the_same_bytes_each_time_and_says_what_is_next() {
     let (a, b) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let first = init(a.path(), &[]);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sockgen::Target;
+use sockgen::init::Into;
 use sockgen::init::from::{Asked, from};
 
 fn root() -> PathBuf {
@@ -51,7 +53,8 @@ fn check(folder: &Path) -> BTreeMap<String, String> {
     secret(machine.path());
     let unit = machine.path().join(fs::read_to_string(folder.join("unit")).unwrap());
     let into = tempfile::tempdir().unwrap();
-    let taken = from(unit.to_str().unwrap(), &asked(folder), into.path(), false)
+    let to = Into { folder: into.path(), target: Target::OLDEST, force: false };
+    let taken = from(unit.to_str().unwrap(), &asked(folder), to)
         .unwrap_or_else(|error| panic!("{}: {error}\n{}", folder.display(), error.hint()));
     let mut made = files(into.path());
     let report = taken.report.replace(into.path().to_str().unwrap(), "INTO");
@@ -146,7 +149,8 @@ fn what_has_no_slots_is_refused_in_plain_words() {
         )];
         let asked =
             Asked { listeners: if listens { Vec::new() } else { listeners }, ..Asked::default() };
-        let error = match from(unit.to_str().unwrap(), &asked, into.path(), false) {
+        let to = Into { folder: into.path(), target: Target::OLDEST, force: false };
+        let error = match from(unit.to_str().unwrap(), &asked, to) {
             Ok(taken) => panic!("{} is taken: {}", unit.display(), taken.report),
             Err(error) => error,
         };

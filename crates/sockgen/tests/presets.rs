@@ -46,7 +46,8 @@ fn flags(name: &str) -> String {
 fn made(preset: &Preset) -> TempDir {
     let made = TempDir::new().unwrap();
     let flags = flags(preset.name);
-    let output = sockgen(made.path(), &flags.split_whitespace().collect::<Vec<_>>());
+    let flags = flags.split_whitespace().chain(["--systemd", "252"]);
+    let output = sockgen(made.path(), &flags.collect::<Vec<_>>());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {said}", preset.name);
     made
@@ -194,7 +195,8 @@ fn a_folder_made_for_nothing_vanishes() {
     // A folder in the place of a unit: it cannot be replaced.
     fs::create_dir(made.path().join("shop.target")).unwrap();
     let flags = flags("axum");
-    let output = sockgen(made.path(), &flags.split_whitespace().collect::<Vec<_>>());
+    let flags = flags.split_whitespace().chain(["--systemd", "252"]);
+    let output = sockgen(made.path(), &flags.collect::<Vec<_>>());
     assert_eq!(output.status.code(), Some(1));
     assert!(!made.path().join("src").exists());
 }

@@ -233,6 +233,10 @@ pub(crate) struct Init {
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
 
+    /// The systemd that is to read the units, 252 or newer [default: the machine's]
+    #[arg(long, value_name = "VERSION", value_parser = systemd)]
+    pub(crate) systemd: Option<Target>,
+
     /// Replace files that are there with another text
     #[arg(long)]
     pub(crate) force: bool,

@@ -1,17 +1,18 @@
 //! `sockgen init`
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::args::Init;
 use super::{Failure, Report, questions};
 use crate::address::Address;
 use crate::init::from::{Asked, Taken, from as convert};
-use crate::init::{Did, InitError, Start, again, init};
+use crate::init::{Did, InitError, Into, Made, Start, again, init};
 use crate::model::{App, Exec};
 use crate::names::{AppName, ListenerName, MANIFEST_FILE};
 use crate::presets::{PRESETS, Preset};
 use crate::shown::shown;
+use crate::versions::Target;
 use crate::{ManifestError, validate};
 
 pub(super) fn run(args: &Init) -> Result<Report, Failure> {
@@ -28,9 +29,9 @@ pub(super) fn run(args: &Init) -> Result<Report, Failure> {
         return Err(incomplete("--name", "shop --listen http=127.0.0.1:8080"));
     }
     if args.dir.join(MANIFEST_FILE).exists() {
-        let done = again(&args.dir, args.force);
-        let (app, files) = done.map_err(|error| Failure::new(&error, error.hint()))?;
-        return Ok(Report::done(listed(files) + &next(args, &app, None)));
+        let (into, unknown) = into(args)?;
+        let made = again(into).map_err(|error| Failure::new(&error, error.hint()))?;
+        return Ok(Report::done(listed(&made, unknown) + &next(args, &made.app, None)));
     }
     if questions::somebody_is_there() {
         return first(args, &questions::ask(&args.dir)?);
@@ -43,14 +44,15 @@ pub(super) fn run(args: &Init) -> Result<Report, Failure> {
 
 /// A first manifest, of what was typed or answered.
 fn first(args: &Init, start: &Start) -> Result<Report, Failure> {
-    let (app, files) = init(start, &args.dir, args.force).map_err(|error| match &error {
+    let (into, unknown) = into(args)?;
+    let made = init(start, into).map_err(|error| match &error {
         // Everything was typed, so that the manifest's rules speak of options.
         InitError::Manifest(inner) => Failure::typed(inner.to_string(), hint_of(inner)),
         InitError::Preset { hint, .. } => Failure::typed(error.to_string(), hint),
         _ => Failure::new(&error, error.hint()),
     })?;
     let program = start.main.then_some(start.preset);
-    Ok(Report::done(listed(files) + &next(args, &app, program)))
+    Ok(Report::done(listed(&made, unknown) + &next(args, &made.app, program)))
 }
 
 /// The presets, a line each.
@@ -63,15 +65,25 @@ fn presets() -> String {
     text
 }
 
-/// A line for each file.
-fn listed(files: Vec<(PathBuf, Did)>) -> String {
+/// Where to write, for which systemd; with what is to be said of that one.
+fn into(args: &Init) -> Result<(Into<'_>, Option<String>), Failure> {
+    let (target, unknown) = Target::choose(args.systemd, Path::new("/"))
+        .map_err(|error| Failure::typed(error.to_string(), error.hint()))?;
+    Ok((Into { folder: &args.dir, target, force: args.force }, unknown))
+}
+
+/// A line for each file, and for what the systemd lacks.
+fn listed(made: &Made, unknown: Option<String>) -> String {
     let mut text = String::new();
-    for (path, did) in files {
+    for (path, did) in &made.files {
         let did = match did {
             Did::Wrote => "wrote",
             Did::Kept => "kept ",
         };
-        writeln!(text, "{did} {}", bare(&path).display()).expect("memory");
+        writeln!(text, "{did} {}", bare(path).display()).expect("memory");
+    }
+    for note in unknown.iter().chain(&made.notes) {
+        writeln!(text, "note: {note}").expect("memory");
     }
     text
 }
@@ -87,10 +99,10 @@ fn from(args: &Init, unit: &str) -> Result<Report, Failure> {
             .collect::<Result<_, _>>()?,
         exec: args.exec.clone(),
     };
-    let done = convert(unit, &asked, &args.dir, args.force);
-    let Taken { files, report, .. } =
-        done.map_err(|error| Failure::new(&error, Some(error.hint()).filter(|h| !h.is_empty())))?;
-    Ok(Report::done(listed(files) + &report))
+    let (into, unknown) = into(args)?;
+    let Taken { made, report } = convert(unit, &asked, into)
+        .map_err(|error| Failure::new(&error, Some(error.hint()).filter(|h| !h.is_empty())))?;
+    Ok(Report::done(listed(&made, unknown) + &report))
 }
 
 fn incomplete(option: &str, such_as: &str) -> Failure {

@@ -11,7 +11,8 @@ use crate::error::ManifestError;
 use crate::manifest::{self, OneOrMany};
 use crate::model::{App, Directive, Directives, RELAXATIONS, Section};
 use crate::render::render;
-use crate::shown::shown;
+use crate::shown::{nearest, shown};
+use crate::versions::{self, Target};
 
 /// systemd takes lines of 1 MiB; a directive of a thousandth is long.
 const LONGEST_VALUE: usize = 4096;
@@ -56,6 +57,9 @@ fn directive(section: Section, key: String, values: OneOrMany) -> Checked<Direct
         let problem = format!("{}{}", refused.why, explained.unwrap_or_default());
         return Err(ManifestError::value(name, problem).with_hint(refused.instead));
     }
+    if !versions::directives(&section.to_string()).any(|known| known == key) {
+        return Err(unknown(section, name, &key));
+    }
     let values = values.into_list();
     if values.is_empty() || values.len() > MOST_VALUES {
         let problem = format!("{} values are not between 1 and {MOST_VALUES}", values.len());
@@ -66,6 +70,25 @@ fn directive(section: Section, key: String, values: OneOrMany) -> Checked<Direct
         values.iter().try_for_each(|text| unset(&name, text))?;
     }
     Ok(Directive { key, values })
+}
+
+/// systemd would ignore it with no more than a line in the journal, and what was meant to protect does not.
+fn unknown(section: Section, name: String, key: &str) -> ManifestError {
+    let elsewhere = || {
+        let others = [Section::Unit, Section::Service, Section::Socket].into_iter();
+        others
+            .filter(|other| *other != section)
+            .find(|other| versions::directives(&other.to_string()).any(|known| known == key))
+    };
+    let hint = match (elsewhere(), nearest(key, versions::directives(&section.to_string()))) {
+        (Some(other), _) => format!("it belongs into [directives.{}]", other.table()),
+        (None, Some(near)) => format!("did you mean {near}?"),
+        (None, None) => format!(
+            "systemd.directives(7) lists all; one that is newer than systemd {} goes into a drop-in of each slot",
+            Target::NEWEST
+        ),
+    };
+    ManifestError::value(name, format!("systemd knows no {key}= in [{section}]")).with_hint(hint)
 }
 
 /// One line, which systemd reads as it stands there.

@@ -1,5 +1,6 @@
 //! The systemd that is to read the units: what it does not know yet is left out or replaced, and said.
 
+mod directives;
 mod table;
 
 use std::fmt;
@@ -8,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::str::FromStr;
 
+pub use directives::directives;
 pub use table::{NOVELTIES, Novelty};
 
 use crate::model::App;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use super::carry::carry;
 use super::draft::Draft;
 use super::fates;
 use super::found::Found;
@@ -25,7 +26,7 @@ pub(super) struct Notes {
 
 impl Notes {
     pub(super) fn lost(&mut self, entry: &Entry, why: impl Into<String>) {
-        self.lost.push((format!("{}={}", entry.key, entry.value), why.into()));
+        self.lost.push((fates::line(entry), why.into()));
     }
 }
 
@@ -74,13 +75,20 @@ pub(super) fn convert(found: &Found, asked: &Asked) -> Result<Converted, FromErr
         listeners: listeners(found, asked, &mut notes)?,
         start_timeout: time(found, "TimeoutStartSec", &mut notes),
         drain: time(found, "TimeoutStopSec", &mut notes),
+        kept: Vec::new(),
+        secrets: Vec::new(),
     };
     if let Some(exec) = &asked.exec {
         draft.exec.clone_from(exec);
     }
-    let own_group = unit.value("Service", "Group") == unit.value("Service", "User");
+    if unit.value("Service", "ProtectSystem") != Some("strict") {
+        notes.changed.push(
+            "the file system is read-only to the slots, but for $STATE_DIRECTORY and what is in storage.write; hardening.allow = [\"disk\"] opens it"
+                .to_owned(),
+        );
+    }
+    carry(found, &mut draft, &mut notes);
     let more = fates::lost(unit).into_iter();
-    let more = more.filter(|(line, _)| !(own_group && line.starts_with("Group=")));
     let own_socket = |line: &str| {
         let (_, names) = line.split_once('=').unwrap_or_default();
         let own = |name: &str| found.sockets.iter().any(|socket| socket.name == name);

@@ -18,6 +18,28 @@ pub(super) struct Draft {
     pub(super) migrate: Option<Vec<String>>,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) listeners: Vec<Listener>,
+    /// What else there are keys for.
+    pub(super) kept: Vec<Kept>,
+    /// A name in `secrets`, and the file that held it.
+    pub(super) secrets: Vec<(String, String)>,
+}
+
+/// A table of the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    Top,
+    Resources,
+    Storage,
+    Unit,
+    Service,
+}
+
+/// One key that is carried over, and its value as TOML has it.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) table: Table,
+    pub(super) key: String,
+    pub(super) value: String,
 }
 
 /// A listener: its name, and its keys as TOML has them.
@@ -28,7 +50,7 @@ pub(super) struct Listener {
 }
 
 /// A list of texts.
-fn list(texts: &[String]) -> String {
+pub(super) fn list(texts: &[String]) -> String {
     let texts: Vec<String> = texts.iter().map(|text| string(text)).collect();
     format!("[{}]", texts.join(", "))
 }
@@ -51,6 +73,7 @@ impl Draft {
         if let Some(user) = &self.user {
             writeln!(text, "user = {}", string(user))?;
         }
+        self.table(text, Table::Top, "")?;
         text.push_str(
             "\n# It is not built on sockact. When it is, leave this out, and [start] and [health], too.\ngate = false\n",
         );
@@ -81,6 +104,34 @@ impl Draft {
         if let Some(migrate) = &self.migrate {
             write!(text, "\n[hooks]\nmigrate = {}\n", list(migrate))?;
         }
-        Ok(())
+        self.table(
+            text,
+            Table::Resources,
+            "\n# What each slot may use; during a deploy two run.\n[resources]\n",
+        )?;
+        self.table(
+            text,
+            Table::Storage,
+            "\n# Where the slots may write, besides $STATE_DIRECTORY.\n[storage]\n",
+        )?;
+        self.table(
+            text,
+            Table::Unit,
+            "\n# As they stood in the unit: there is no key for them.\n[directives.unit]\n",
+        )?;
+        self.table(
+            text,
+            Table::Service,
+            "\n# As they stood in the unit: there is no key for them.\n[directives.service]\n",
+        )
+    }
+
+    /// What is kept of one table, under its title.
+    fn table(&self, text: &mut String, table: Table, title: &str) -> std::fmt::Result {
+        let mut lines = self.kept.iter().filter(|kept| kept.table == table).peekable();
+        if lines.peek().is_some() {
+            text.push_str(title);
+        }
+        lines.try_for_each(|Kept { key, value, .. }| writeln!(text, "{key} = {value}"))
     }
 }

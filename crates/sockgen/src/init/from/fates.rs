@@ -1,6 +1,28 @@
 //! What becomes of each directive of a unit: it is carried over, it is ours already, or it is not carried over, with the reason.
 
+use super::draft::Table;
 use crate::check::{Entry, Unit};
+
+/// Where a directive goes to, when the manifest's rules take its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    Group,
+    Groups,
+    /// Keys of `[resources]`, by what they take.
+    Memory(&'static str),
+    Bandwidth(&'static str),
+    Tasks(&'static str),
+    Number(&'static str),
+    /// `storage.write`.
+    Write,
+    /// The old state directory, into `storage.write`.
+    State,
+    /// `storage.cache` and `storage.logs`.
+    Directory(&'static str),
+    Credential,
+    /// `[directives]`.
+    Directive(Table),
+}
 
 /// What becomes of a directive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,21 +31,24 @@ enum Fate {
     Carried,
     /// The slots have it, or something better.
     Ours,
+    /// Carried over where the manifest's rules take the value.
+    To(Target),
     /// Not carried over, because.
     Lost(&'static str),
 }
 
-use Fate::{Carried, Lost, Ours};
+use Fate::{Carried, Lost, Ours, To};
+use Target::{
+    Bandwidth, Credential, Directive, Directory, Group, Groups, Memory, Number, State, Tasks, Write,
+};
 
-const DROP_IN: &str =
-    "if the slots need it, too: [resources], [storage] or [directives] of the manifest";
+const NO_PLACE: &str = "the units of the slots have no place for it";
 const STRICTER: &str = "the slots are stricter; what the program needs all the same goes into [hardening], as `sockgen explain hardening` lists it";
 const STARTS: &str =
     "it would run at every start of each slot; put it into the program, or make it hooks.migrate";
-const ORDER: &str = "order and requirements go into [directives.unit] of the manifest";
 
 /// By section and key.
-const FATES: [(&str, &str, Fate); 62] = [
+const FATES: [(&str, &str, Fate); 70] = [
     ("Service", "ExecStart", Carried),
     ("Service", "Environment", Carried),
     ("Service", "EnvironmentFile", Carried),
@@ -69,11 +94,6 @@ const FATES: [(&str, &str, Fate); 62] = [
     ),
     (
         "Service",
-        "KillSignal",
-        Lost("a slot is told to drain by SIGTERM: let the program drain on it"),
-    ),
-    (
-        "Service",
         "PIDFile",
         Lost("systemd knows the main process of a slot; two slots would write one file"),
     ),
@@ -100,18 +120,11 @@ const FATES: [(&str, &str, Fate); 62] = [
         ),
     ),
     ("Service", "ExecCondition", Lost("on a slot it would make traffic start it in a loop")),
-    (
-        "Service",
-        "Group",
-        Lost("the slots have the group of their user; write group = \"...\" for another one"),
-    ),
-    (
-        "Service",
-        "StateDirectory",
-        Lost(
-            "the slots have /var/lib/sockact-NAME: move what is there, or keep the old one with a drop-in of each slot",
-        ),
-    ),
+    ("Service", "Group", To(Group)),
+    ("Service", "SupplementaryGroups", To(Groups)),
+    ("Service", "StateDirectory", To(State)),
+    ("Service", "CacheDirectory", To(Directory("cache"))),
+    ("Service", "LogsDirectory", To(Directory("logs"))),
     (
         "Service",
         "RuntimeDirectory",
@@ -121,21 +134,21 @@ const FATES: [(&str, &str, Fate); 62] = [
     ),
     ("Service", "AmbientCapabilities", Lost(STRICTER)),
     ("Service", "CapabilityBoundingSet", Lost(STRICTER)),
-    (
-        "Service",
-        "ReadWritePaths",
-        Lost(
-            "the file system is read-only to the slots: allow what the program writes in a drop-in of each slot",
-        ),
-    ),
-    ("Service", "WatchdogSec", Lost("in a drop-in of each slot; the program has to ping it")),
+    ("Service", "ReadWritePaths", To(Write)),
+    ("Service", "LoadCredential", To(Credential)),
+    ("Service", "MemoryHigh", To(Memory("memory_high"))),
+    ("Service", "MemoryMax", To(Memory("memory_max"))),
+    ("Service", "MemorySwapMax", To(Memory("memory_swap_max"))),
+    ("Service", "CPUQuota", To(Bandwidth("cpu_quota"))),
+    ("Service", "CPUWeight", To(Number("cpu_weight"))),
+    ("Service", "IOWeight", To(Number("io_weight"))),
+    ("Service", "TasksMax", To(Tasks("tasks_max"))),
+    ("Service", "Nice", To(Number("nice"))),
+    ("Service", "OOMScoreAdjust", To(Number("oom_score"))),
     ("Unit", "Description", Ours),
     ("Unit", "Documentation", Ours),
     ("Unit", "StartLimitIntervalSec", Ours),
     ("Unit", "StartLimitBurst", Ours),
-    ("Unit", "After", Lost(ORDER)),
-    ("Unit", "Requires", Lost(ORDER)),
-    ("Unit", "Wants", Lost(ORDER)),
     ("Install", "WantedBy", Ours),
     ("Install", "Alias", Lost("the alias of the live slot is the only one: call it by that name")),
 ];
@@ -144,7 +157,7 @@ const FATES: [(&str, &str, Fate); 62] = [
 const LOOSE: [&str; 5] = ["no", "false", "off", "0", "n"];
 
 /// Orders that every slot has, or that a network service does not need when its sockets are open before it starts.
-const NETWORK: [&str; 4] =
+pub(super) const NETWORK: [&str; 4] =
     ["network.target", "network-online.target", "nss-lookup.target", "syslog.target"];
 
 /// What is lost, line by line, each with the reason.
@@ -154,19 +167,45 @@ pub(super) fn lost(unit: &Unit) -> Vec<(String, &'static str)> {
     for entry in unit.entries.iter().filter(|entry| entry.line.is_some()) {
         let counts = unit.all(&entry.section, &entry.key).contains(&entry);
         if let Some(why) = why(entry).filter(|_| counts) {
-            lost.push((format!("{}={}", entry.key, entry.value), why));
+            lost.push((line(entry), why));
         }
     }
     lost
 }
 
+/// A line as a message shows it: not what a credential holds.
+pub(super) fn line(entry: &Entry) -> String {
+    let value = match entry.key.starts_with("SetCredential") {
+        true => entry.value.split(':').next().unwrap_or_default(),
+        false => &entry.value,
+    };
+    format!("{}={value}", entry.key)
+}
+
 fn why(entry: &Entry) -> Option<&'static str> {
+    match fate(entry)? {
+        Ours if LOOSE.contains(&entry.value.to_lowercase().as_str()) => Some(STRICTER),
+        Ours | Carried | To(_) => None,
+        Lost(why) => Some(why),
+    }
+}
+
+/// Where the manifest may have a place for it.
+pub(super) fn target(entry: &Entry) -> Option<Target> {
+    match fate(entry)? {
+        To(target) => Some(target),
+        _ => None,
+    }
+}
+
+/// What becomes of a line; of some nothing has to be said.
+fn fate(entry: &Entry) -> Option<Fate> {
     let (section, key) = (&*entry.section, entry.key.as_str());
     if section.starts_with("X-") || key.starts_with("X-") {
         return None;
     }
     if section == "Unit" && (key.starts_with("Condition") || key.starts_with("Assert")) {
-        return Some("on a slot an unmet condition makes traffic start it in a loop");
+        return Some(Lost("on a slot an unmet condition makes traffic start it in a loop"));
     }
     if section == "Unit" && entry.value.split_whitespace().all(|name| NETWORK.contains(&name)) {
         return None;
@@ -174,13 +213,12 @@ fn why(entry: &Entry) -> Option<&'static str> {
     if key.ends_with("Capabilities") || key == "CapabilityBoundingSet" {
         // systemd opens the port.
         let needed = entry.value.split_whitespace().any(|name| name != "CAP_NET_BIND_SERVICE");
-        return needed.then_some(STRICTER);
+        return needed.then_some(Lost(STRICTER));
     }
-    let fate = FATES.iter().find(|(s, k, _)| *s == section && *k == key).map(|(.., fate)| *fate);
-    match fate {
-        Some(Ours) if LOOSE.contains(&entry.value.to_lowercase().as_str()) => Some(STRICTER),
-        Some(Ours | Carried) => None,
-        Some(Lost(why)) => Some(why),
-        None => Some(DROP_IN),
-    }
+    let known = FATES.iter().find(|(s, k, _)| *s == section && *k == key).map(|(.., fate)| *fate);
+    Some(known.unwrap_or(match section {
+        "Unit" => To(Directive(Table::Unit)),
+        "Service" => To(Directive(Table::Service)),
+        _ => Lost(NO_PLACE),
+    }))
 }

@@ -1,5 +1,6 @@
 //! `sockgen init --from`: a service that exists becomes an application, and everything that changes on the way is said.
 
+mod carry;
 mod convert;
 mod draft;
 mod fates;
@@ -9,10 +10,9 @@ mod program;
 mod report;
 mod words;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::write::write;
-use super::{Did, InitError, unit_files};
+use super::{InitError, Into, Made, make};
 use crate::check::LoadError;
 use crate::endpoint::Endpoint;
 use crate::error::ManifestError;
@@ -36,10 +36,8 @@ pub struct Asked {
 /// A service that was converted.
 #[derive(Debug)]
 pub struct Taken {
-    /// The application.
-    pub app: App,
-    /// What was done to each file.
-    pub files: Vec<(PathBuf, Did)>,
+    /// What was written.
+    pub made: Made,
     /// What a person has to know, for the terminal.
     pub report: String,
 }
@@ -142,18 +140,17 @@ impl FromError {
     }
 }
 
-/// Makes a manifest and units of the service `given`, a path or the name of a unit of this machine, and writes them into `folder`: all or none.
+/// Makes a manifest and units of the service `given`, a path or the name of a unit of this machine, and writes them: all or none.
 ///
 /// # Errors
 /// When it cannot be converted, or a file is there with another text and `force` is not given.
-pub fn from(given: &str, asked: &Asked, folder: &Path, force: bool) -> Result<Taken, FromError> {
+pub fn from(given: &str, asked: &Asked, into: Into<'_>) -> Result<Taken, FromError> {
     let found = Found::look(given, !asked.listeners.is_empty())?;
     let converted = convert(&found, asked)?;
     let text = converted.draft.text(&found.unit.name);
     let app = App::parse(&text).map_err(FromError::Manifest)?;
-    let mut files = vec![Change::text(folder.join(MANIFEST_FILE), text)];
-    files.extend(unit_files(&app, folder));
-    let report = report::report(&found, &converted, &app, folder);
-    let files = write(folder, files, |_| force)?;
-    Ok(Taken { app, files, report })
+    let manifest = Change::text(into.folder.join(MANIFEST_FILE), text);
+    let made = make(app, vec![manifest], into, |_| into.force)?;
+    let report = report::report(&found, &converted, &made.app, into.folder);
+    Ok(Taken { made, report })
 }

@@ -80,6 +80,9 @@ fn cost(
         )?;
     }
     let end = if converted.release.is_some() { " &&" } else { "'" };
+    for (name, path) in &converted.draft.secrets {
+        writeln!(text, "    sockgen secret set {} {name} < {path} &&", app.name())?;
+    }
     writeln!(text, "    sockgen install {} &&", manifest.display())?;
     writeln!(text, "    systemctl enable --now {}{end}", app.target())?;
     if let Some(release) = &converted.release {
