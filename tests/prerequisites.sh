@@ -9,6 +9,7 @@ prerequisites='
 cc gcc libc6-dev
 curl ca-certificates curl
 dbus-daemon dbus
+debootstrap debootstrap
 go golang-go
 make make
 mount mount
@@ -45,6 +46,17 @@ give_up() {
     shift
     [ $# -eq 0 ] || printf 'type:\n    %s\n' "$*" >&2
     exit 1
+}
+
+# From where this machine has Debian itself, which apt-get knows when it has looked once.
+debian_mirror() {
+    for look in true "apt-get update"; do
+        $look >&2
+        mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
+        [ -z "$mirror" ] || { echo "$mirror" && return; }
+    done
+    echo "apt-get knows no mirror of Debian" >&2
+    return 1
 }
 
 # Directories that root's PATH has and others' may not, and where rustup puts cargo.
@@ -103,13 +115,7 @@ if ! "$caddy_root/usr/bin/caddy" version >/dev/null 2>&1; then
     }
     (
         cd "$caddy_root" || exit
-        # From where this machine has Debian itself, which apt-get knows when it has looked once.
-        mirror() {
-            apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1
-        }
-        [ -n "$(mirror)" ] || apt-get update
-        mirror=$(mirror)
-        [ -n "$mirror" ] || { echo "apt-get knows no mirror of Debian" && exit 1; }
+        mirror=$(debian_mirror) || exit
         echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror forky main" >apt/sources.list
         forky update && forky download caddy && dpkg-deb --extract caddy_*.deb . && rm -r caddy_*.deb apt
     ) >&2 || give_up "apt-get could not download caddy"

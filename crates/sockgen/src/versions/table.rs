@@ -1,6 +1,6 @@
 //! Which directives and values systemd has learnt since 252, by the "Added in version" of its man pages.
 //!
-//! `tests/extra systemd` holds it beside what each real systemd says of itself (`systemd --dump-configuration-items`), and has it read the values.
+//! `tests/tests/systemds.rs` holds it beside what each real systemd says of itself (`systemd --dump-configuration-items`), and has it read the values.
 
 /// A directive, or one value of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
