@@ -1,0 +1,100 @@
+//! How long nobody accepted.
+//!
+//! A client sees that its connection was accepted when the first byte of an answer comes on it: connect(2) succeeds as soon as there is
+//! room in the queue. A *gap* is a time in which at least one connection waited and none was seen to be accepted: it begins when the one
+//! before was accepted, or when the first of those that wait began to connect, whichever is later, and ends when the next is accepted.
+
+/// A connection. Times are microseconds since the start of the load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// When it began.
+    pub begun_us: u32,
+    /// When the first byte of an answer came.
+    pub accepted_us: u32,
+}
+
+/// A time in which somebody waited and nobody was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gap {
+    /// Its begin.
+    pub from_us: u32,
+    /// Its end.
+    pub to_us: u32,
+}
+
+impl Gap {
+    /// How long it was, in microseconds.
+    pub fn length_us(self) -> u32 {
+        self.to_us - self.from_us
+    }
+
+    /// Whether some of it lies in this time.
+    pub fn is_in(self, from_us: u32, to_us: u32) -> bool {
+        self.from_us < to_us && self.to_us >= from_us
+    }
+}
+
+/// All gaps, in order of time.
+pub fn gaps(opened: &[Opened]) -> Vec<Gap> {
+    let mut opened = opened.to_vec();
+    opened.sort_by_key(|one| one.accepted_us);
+    // From the end: when the first of those began that were not accepted yet.
+    let mut first_waiting = u32::MAX;
+    let mut gaps: Vec<_> = (0..opened.len())
+        .rev()
+        .map(|index| {
+            let Opened { begun_us, accepted_us } = opened[index];
+            first_waiting = first_waiting.min(begun_us);
+            let before = index.checked_sub(1).map_or(0, |before| opened[before].accepted_us);
+            Gap { from_us: before.max(first_waiting).min(accepted_us), to_us: accepted_us }
+        })
+        .collect();
+    gaps.reverse();
+    gaps
+}
+
+/// The longest gap of which some lies in this time.
+pub fn longest(gaps: &[Gap], from_us: u32, to_us: u32) -> Option<Gap> {
+    let within = gaps.iter().copied().filter(|gap| gap.is_in(from_us, to_us));
+    within.max_by_key(|gap| gap.length_us())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(times: &[(u32, u32)]) -> Vec<u32> {
+        let opened = times.iter().map(|&(begun_us, accepted_us)| Opened { begun_us, accepted_us });
+        gaps(&opened.collect::<Vec<_>>()).into_iter().map(Gap::length_us).collect()
+    }
+
+    #[test]
+    fn a_gap_is_a_time_in_which_somebody_waits() {
+        // One at a time: each waits alone, and the time between them is nobody's.
+        assert_eq!(of(&[(0, 3), (10, 12), (20, 21)]), [3, 2, 1]);
+        // A stall: four come in it and are accepted at once behind it.
+        assert_eq!(of(&[(0, 1), (10, 60), (20, 61), (30, 62), (40, 62)]), [1, 50, 1, 1, 0]);
+        // Somebody always waits, but others are accepted: that is a queue, and no gap.
+        assert_eq!(of(&[(0, 100), (10, 11), (50, 51)]), [11, 40, 49]);
+        assert_eq!(of(&[]), [] as [u32; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn gaps_do_not_overlap_and_end_at_an_accept(times in proptest::collection::vec((0..1000_u32, 0..100_u32), 0..50)) {
+            let opened: Vec<_> = times.iter().map(|&(begun_us, took)| Opened { begun_us, accepted_us: begun_us + took }).collect();
+            let found = gaps(&opened);
+            prop_assert_eq!(found.len(), opened.len());
+            prop_assert!(found.windows(2).all(|two| two[0].to_us <= two[1].from_us));
+            // No connection waited longer than the gaps in its time come to.
+            for one in &opened {
+                let covered: u32 = found.iter()
+                    .map(|gap| gap.to_us.min(one.accepted_us).saturating_sub(gap.from_us.max(one.begun_us)))
+                    .sum();
+                prop_assert_eq!(covered, one.accepted_us - one.begun_us);
+            }
+        }
+    }
+}

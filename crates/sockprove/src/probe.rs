@@ -1,0 +1,102 @@
+//! Connections at a steady pace that look whether anybody accepts: at the service and, at the same moments, at a witness.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::accepts::Opened;
+use crate::client::Counters;
+use crate::client::http1::Http1;
+use crate::failure::{Failure, FailureKind};
+use crate::load::Going;
+use crate::tally::{Fault, Tally};
+use crate::target::{Address, Target};
+use crate::timer::{Timer, micros};
+use crate::witness::Witness;
+
+/// Connections that are waited for at a time: more than that are not begun.
+const AT_ONCE: usize = 1000;
+
+/// What the connections saw.
+#[derive(Debug, Clone, Default)]
+pub struct Probes {
+    /// Of the service.
+    pub service: Vec<Opened>,
+    /// Of the witness.
+    pub witness: Vec<Opened>,
+}
+
+struct Prober {
+    going: Going,
+    tally: RefCell<Tally>,
+    probes: RefCell<Probes>,
+    under_way: Rc<()>,
+}
+
+/// Connects every `interval` until the load ends.
+pub(crate) async fn run(going: Going, interval: Duration) -> io::Result<(Tally, Probes)> {
+    let witness = Witness::start()?;
+    let service = Rc::new(going.load.target.clone());
+    let own = Rc::new(Target {
+        address: Address::Tcp(witness.address),
+        authority: witness.address.to_string(),
+        path: "/".into(),
+    });
+    let prober = Rc::new(Prober {
+        going,
+        tally: RefCell::default(),
+        probes: RefCell::default(),
+        under_way: Rc::new(()),
+    });
+    let timer = Timer::new()?;
+    let mut due = prober.going.start;
+    while !prober.going.is_over() {
+        due += interval;
+        tokio::select! {
+            () = prober.going.over() => break,
+            waited = timer.until(due) => waited?,
+        }
+        if Rc::strong_count(&prober.under_way) > AT_ONCE {
+            continue;
+        }
+        for (target, is_service) in [(&service, true), (&own, false)] {
+            let (prober, target) = (Rc::clone(&prober), Rc::clone(target));
+            let held = Rc::clone(&prober.under_way);
+            tokio::task::spawn_local(async move {
+                prober.connect(target, is_service).await;
+                drop(held);
+            });
+        }
+    }
+    // Those that are under way have their time.
+    let end = Instant::now() + prober.going.load.timeout;
+    while Rc::strong_count(&prober.under_way) > 1 && Instant::now() < end {
+        timer.until(Instant::now() + Duration::from_millis(1)).await?;
+    }
+    Ok((prober.tally.take(), prober.probes.take()))
+}
+
+impl Prober {
+    async fn connect(&self, target: Rc<Target>, is_service: bool) {
+        let Going { start, load, .. } = &self.going;
+        let begun = Instant::now();
+        let mut client = Http1::new(target, Rc::new(Counters::default()), true);
+        let exchange = tokio::time::timeout(load.timeout, client.exchange()).await;
+        if let Some(accepted) = client.first_byte {
+            let opened =
+                Opened { begun_us: micros(*start, begun), accepted_us: micros(*start, accepted) };
+            let mut probes = self.probes.borrow_mut();
+            if is_service { probes.service.push(opened) } else { probes.witness.push(opened) }
+        }
+        let failure = match exchange {
+            Err(_) => Failure::new(FailureKind::Timeout, "a connection that nobody accepted"),
+            Ok(Ok(_)) => return,
+            Ok(Err(failure)) => failure,
+        };
+        if is_service {
+            let (due_us, at_us) = (micros(*start, begun), micros(*start, Instant::now()));
+            self.tally.borrow_mut().failed(Fault { due_us, at_us, failure, probe: true });
+        }
+    }
+}
