@@ -112,8 +112,8 @@ pub fn render(app: &App) -> Vec<UnitFile> {
     render_for(app, versions::Target::OLDEST).units
 }
 
-/// All units as the newest systemd reads them.
-pub(crate) fn draw(app: &App) -> Vec<UnitFile> {
+/// All units with each directive that the newest systemd reads, and only what is of use on the target together.
+pub(crate) fn draw(app: &App, target: versions::Target) -> Vec<UnitFile> {
     let mut units: Vec<UnitFile> = Vec::new();
     for listener in app.listeners() {
         units.push(unit(app.socket_unit(&listener.name), &public_socket(app, listener)));
@@ -122,7 +122,7 @@ pub(crate) fn draw(app: &App) -> Vec<UnitFile> {
         if app.gated() {
             units.push(unit(app.admin_socket_unit(slot), &admin_socket(app, slot)));
         }
-        units.push(unit(app.slot_unit(slot), &slot_service(app, slot)));
+        units.push(unit(app.slot_unit(slot), &slot_service(app, slot, target)));
     }
     let name = app.name().as_ref();
     units.push(unit(
@@ -193,7 +193,7 @@ fn admin_socket<'a>(app: &'a App, slot: &'a SlotName) -> AdminSocket<'a> {
     }
 }
 
-fn slot_service<'a>(app: &'a App, slot: &'a SlotName) -> Slot<'a> {
+fn slot_service<'a>(app: &'a App, slot: &'a SlotName, target: versions::Target) -> Slot<'a> {
     let (working_directory, program) = match app.exec() {
         Exec::Release(path) => {
             let link = app.slot_link(slot);
@@ -254,7 +254,7 @@ fn slot_service<'a>(app: &'a App, slot: &'a SlotName) -> Slot<'a> {
         extra_service: lines(&app.directives().service),
         level: app.hardening().level(),
         relaxations: relaxations(app),
-        sandbox: app.hardening().directives(app.place().scope()),
+        sandbox: app.hardening().directives(app.place().scope(), target),
     }
 }
 

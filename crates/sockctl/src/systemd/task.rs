@@ -11,19 +11,27 @@ use super::{PATIENCE, Properties, Systemd, SystemdError};
 use crate::why::identifier;
 
 /// What a command shares with the slot that it stands beside (systemd.exec(5)): read from systemd, so that an administrator's drop-in
-/// for the slot holds for the command as well. Sockets and limits of time are the slot's own.
+/// for the slot holds for the command as well: a migration at noon takes no more of the machine than a slot may. Sockets and limits of time are the
+/// slot's own.
 const SHARED: &[&str] = &[
     "AmbientCapabilities",
     "BindPaths",
     "BindReadOnlyPaths",
+    "CPUQuotaPerSecUSec",
+    "CPUWeight",
     "CacheDirectory",
     "CapabilityBoundingSet",
     "ConfigurationDirectory",
+    "DeviceAllow",
+    "DevicePolicy",
     "DynamicUser",
     "Environment",
     "EnvironmentFiles",
     "ExecPaths",
     "Group",
+    "IOWeight",
+    "IPAddressAllow",
+    "IPAddressDeny",
     "InaccessiblePaths",
     "LimitNOFILE",
     "LimitRTPRIO",
@@ -33,8 +41,13 @@ const SHARED: &[&str] = &[
     "LogNamespace",
     "LogsDirectory",
     "MemoryDenyWriteExecute",
+    "MemoryHigh",
+    "MemoryMax",
+    "MemorySwapMax",
+    "Nice",
     "NoExecPaths",
     "NoNewPrivileges",
+    "OOMScoreAdjust",
     "PassEnvironment",
     "PrivateDevices",
     "PrivateMounts",
@@ -66,6 +79,7 @@ const SHARED: &[&str] = &[
     "SystemCallArchitectures",
     "SystemCallErrorNumber",
     "SystemCallFilter",
+    "TasksMax",
     "TemporaryFileSystem",
     "UMask",
     "UnsetEnvironment",

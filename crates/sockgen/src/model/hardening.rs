@@ -14,6 +14,7 @@ pub use table::{RELAXATIONS, RelaxationKind};
 
 use crate::place::Scope;
 use crate::shown::{nearest, shown};
+use crate::versions::Target;
 
 /// How far a slot is shut in, before relaxations.
 #[derive(
@@ -131,6 +132,9 @@ impl FromStr for Relaxation {
     }
 }
 
+/// The relaxation that takes [`NoNewPrivileges=`](https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html) away.
+const SETUID: &str = "setuid-programs";
+
 /// How far a slot is shut in: systemd.exec(5), "Sandboxing", "Capabilities", "Security" and "System Call Filtering".
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hardening {
@@ -153,7 +157,7 @@ impl Hardening {
 
     /// The directives of a slot, in the order in which they stand in its unit.
     #[must_use]
-    pub fn directives(&self, scope: Scope) -> Vec<(&'static str, String)> {
+    pub fn directives(&self, scope: Scope, target: Target) -> Vec<(&'static str, String)> {
         let mut lines: Vec<(&str, String)> = table::LINES
             .iter()
             .filter(|line| line.from <= self.level && (scope == Scope::System || line.anybody))
@@ -164,7 +168,23 @@ impl Hardening {
                 change.apply(&mut lines, relaxation.word, scope);
             }
         }
+        if self.forgoes(target) {
+            lines.retain(|(key, _)| !table::IMPLY_NO_NEW_PRIVILEGES.contains(key));
+        }
         lines
+    }
+
+    /// What is to be said of a target on which a relaxation costs more than its own directives.
+    pub(crate) fn forgone(&self, target: Target) -> Option<String> {
+        self.forgoes(target).then(|| {
+            let keys = table::IMPLY_NO_NEW_PRIVILEGES.join("=, ");
+            format!("before systemd {} each of {keys}= keeps a program from becoming another user, and this one is {target}: {SETUID} leaves them out", Target::SECCOMP_AS_ROOT)
+        })
+    }
+
+    fn forgoes(&self, target: Target) -> bool {
+        let allowed = self.allow.iter().any(|relaxation| relaxation.kind.name == SETUID);
+        allowed && self.level > Level::None && target < Target::SECCOMP_AS_ROOT
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::ManifestError;
 use crate::model::{Argv, Exec, Hardening};
 use crate::place::{Place, Scope};
 use crate::shown::shown;
+use crate::versions::Target;
 
 /// The longest argument or value in bytes; far below what the kernel takes for one string
 /// (128 KiB, execve(2)) and what systemd takes for one line (1 MiB).
@@ -31,7 +32,7 @@ impl Hidden {
         if place.is_user() {
             return Self::default();
         }
-        let directives = hardening.directives(Scope::System);
+        let directives = hardening.directives(Scope::System, Target::NEWEST);
         let has = |key: &str| directives.iter().any(|(name, value)| *name == key && value == "yes");
         let homes = HOMES.iter().filter(|_| has("ProtectHome")).map(|path| (*path, Some("home")));
         // With a dynamic user it is private at any level (systemd.exec(5), DynamicUser=).

@@ -68,6 +68,10 @@ impl Target {
     /// The newest whose directives are known.
     pub const NEWEST: Self = Self(262);
 
+    /// The first that sets up a service's filters of system calls before it gives its rights up. Older ones need `NoNewPrivileges=` for that, and set
+    /// it for every service with a user and such a filter, whatever its unit says.
+    pub(crate) const SECCOMP_AS_ROOT: Self = Self(256);
+
     /// What to say of one that is newer than the newest known one.
     #[must_use]
     pub fn unknown(self) -> Option<String> {
@@ -200,7 +204,8 @@ pub struct Rendered {
 pub fn render_for(app: &App, target: Target) -> Rendered {
     let mut notes = Vec::new();
     let fit = |unit: UnitFile| UnitFile { text: fit(&unit.text, target, &mut notes), ..unit };
-    let units = draw(app).into_iter().map(fit).collect();
+    let units = draw(app, target).into_iter().map(fit).collect();
+    notes.extend(app.hardening().forgone(target));
     notes.sort();
     notes.dedup();
     Rendered { units, notes }
