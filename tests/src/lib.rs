@@ -5,9 +5,11 @@
 pub mod binaries;
 pub mod faults;
 pub mod load;
+mod odd;
 pub mod presets;
 pub mod sandbox;
 pub mod shop;
 pub mod terminal;
 
+pub use odd::ODD;
 pub use sandbox::Sandbox;

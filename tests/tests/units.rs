@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 
-use e2e::Sandbox;
 use e2e::load::{Generator, Load};
 use e2e::shop::{Shop, URL};
+use e2e::{ODD, Sandbox};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -26,64 +26,10 @@ struct Shown {
     env: BTreeMap<String, String>,
 }
 
-/// What has a meaning to systemd, to a shell or to a terminal.
+/// What has a meaning to systemd, to a shell or to a terminal: no NUL, which ends an argument, and no newline, which sockgen refuses.
 fn hostile() -> Vec<String> {
-    let words = [
-        "",
-        " ",
-        " blanks around ",
-        "two words",
-        "\t",
-        "tab\tinside",
-        "\r",
-        "a\rExecStartPre=/bin/false",
-        "\x1b[31m",
-        "\x7f",
-        "$HOME",
-        "${HOME}",
-        "$$",
-        "$",
-        "%",
-        "%%",
-        "%n",
-        "%h/%i",
-        "100%",
-        "\\",
-        "ends with \\",
-        "\\x41",
-        "\\n",
-        "\\\\",
-        "\"",
-        "'",
-        "\"quoted\" 'too'",
-        "`id`",
-        "$(id)",
-        ";",
-        "&&",
-        "|",
-        "# no comment",
-        "; no comment",
-        "-",
-        "--",
-        "-x",
-        "@x",
-        "+x",
-        "!x",
-        ":x",
-        "=",
-        "a=b",
-        "[Service]",
-        "{}",
-        "*",
-        "?",
-        "~",
-        "größe",
-        "\u{1f980}",
-        "\u{2028}",
-        "\u{feff}",
-    ];
-    let mut words: Vec<String> = words.map(String::from).into();
-    // No NUL, which ends an argument, and no newline, which sockgen refuses.
+    let words = ODD.iter().filter(|word| !word.contains(['\0', '\n']));
+    let mut words: Vec<String> = words.map(ToString::to_string).collect();
     let ascii: String = ('\x01'..='\x7f').filter(|c| *c != '\n').collect();
     words.extend([ascii.clone(), ascii.chars().rev().collect(), ascii.repeat(20)]);
     words

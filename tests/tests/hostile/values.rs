@@ -1,81 +1,12 @@
-//! What has a meaning to systemd, to a shell or to a terminal.
+//! The texts that are tried in the place of each string of each manifest.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
+use e2e::ODD;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-
-/// In the middle of something, at its ends, and alone.
-const HOSTILE: &[&str] = &[
-    "",
-    " ",
-    "\t",
-    "\n",
-    "\0",
-    "\r",
-    "a\nExecStartPre=/bin/false",
-    "a\rExecStartPre=/bin/false",
-    "a\n[Install]\nAlias=x.service",
-    "\\",
-    "\\\n",
-    "ends \\",
-    "\\x41",
-    "\\n",
-    "\"",
-    "'",
-    "a\" \"b",
-    "'a b'",
-    "%",
-    "%%",
-    "%n",
-    "%h/%i",
-    "100%",
-    "$",
-    "$$",
-    "$HOME",
-    "${HOME}",
-    "`id`",
-    "$(id)",
-    ";",
-    " ; /bin/false",
-    "#",
-    "# x",
-    "; x",
-    "[Service]",
-    "=",
-    "a=b",
-    "-",
-    "--",
-    "-x",
-    "@x",
-    "+x",
-    "!x",
-    ":x",
-    "|x",
-    "~",
-    "*",
-    "?",
-    "../",
-    "/../../etc",
-    "/./x",
-    "//x",
-    "~/x",
-    "größe",
-    "\u{1f980}",
-    "\u{2028}",
-    "\u{85}",
-    "\u{feff}",
-    "\u{202e}abc",
-    "\x1b[31m",
-    "\x7f",
-    "0",
-    "-1",
-    "65536",
-    "infinity",
-    "yes",
-];
 
 /// Strings of what is nasty and of anything.
 pub(super) fn random() -> Vec<String> {
@@ -87,17 +18,15 @@ pub(super) fn random() -> Vec<String> {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let word = prop_oneof![
-        prop::sample::select(HOSTILE.to_vec()).prop_map(str::to_owned),
-        any::<String>()
-    ];
+    let word =
+        prop_oneof![prop::sample::select(ODD.to_vec()).prop_map(str::to_owned), any::<String>()];
     let text = prop::collection::vec(word, 1..4).prop_map(|words| words.concat());
     (0..30).map(|_| text.new_tree(&mut runner).expect("no filter").current()).collect()
 }
 
 /// The hostile forms of a value.
 pub(super) fn forms(given: &str, random: &[String]) -> BTreeSet<String> {
-    let words = HOSTILE.iter().copied().chain(random.iter().map(String::as_str));
+    let words = ODD.iter().copied().chain(random.iter().map(String::as_str));
     let mut forms: BTreeSet<String> = words
         .flat_map(|word| [word.into(), format!("{given}{word}"), format!("{word}{given}")])
         .collect();

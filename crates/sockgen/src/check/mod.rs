@@ -24,8 +24,8 @@ use serde::Serialize;
 
 pub use analyze::AnalyzeError;
 pub use exposure::{EXPOSURE, Exposure, exposure};
-pub(crate) use load::drop_in_names;
 pub use load::{LoadError, Loader};
+pub(crate) use load::{SYSTEM, drop_in_names};
 pub(crate) use roles::service_of;
 pub use rules::{RULES, Rule};
 pub use sarif::sarif;

@@ -19,7 +19,11 @@ pub(super) fn emit(
     let change = |(unit, text): (&String, &String)| Change::text(normal.join(unit), text.clone());
     let done = stage(set.units.iter().map(change).collect())?.commit()?;
     // Last: what wants the target has to find all of it.
-    let linked = alias(root, normal, place, name, set).and_then(|()| want(normal, place, name));
+    let made = below(root, &place.units().join(name.alias().as_ref())).is_symlink();
+    let first = set.first.as_deref().filter(|_| !made);
+    let linked = first
+        .map_or(Ok(()), |first| alias(normal, name, first))
+        .and_then(|()| want(normal, place, name));
     if linked.is_err() {
         let _ = done.undo();
     }
@@ -36,20 +40,8 @@ fn want(normal: &Path, place: &Place, name: &AppName) -> Result<(), FileError> {
 
 /// The alias says who is live, is made by deploys, and outlives a boot in `/etc`: never ours to change. As long as
 /// nobody has made it, it is that of the slot which is live from the start.
-fn alias(
-    root: &Path,
-    normal: &Path,
-    place: &Place,
-    name: &AppName,
-    set: &Set,
-) -> Result<(), FileError> {
-    let alias = name.alias();
-    match &set.first {
-        Some(first) if !below(root, &place.units().join(alias.as_ref())).is_symlink() => {
-            link(Path::new(first), &normal.join(alias.as_ref()))
-        }
-        _ => Ok(()),
-    }
+fn alias(normal: &Path, name: &AppName, first: &str) -> Result<(), FileError> {
+    link(Path::new(first), &normal.join(name.alias().as_ref()))
 }
 
 fn link(to: &Path, at: &Path) -> Result<(), FileError> {

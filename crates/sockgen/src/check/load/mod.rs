@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use drop_ins::names as drop_in_names;
 use folder::{Fragment, Listing, is_unit, list};
 use place::Place;
+pub(crate) use place::SYSTEM;
 use read::read;
 
 use super::units::{Problem, Units, template};

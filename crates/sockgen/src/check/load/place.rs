@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The folders that systemd reads, those that win first (systemd.unit(5)).
-const SYSTEM: [&str; 11] = [
+pub(crate) const SYSTEM: [&str; 11] = [
     "etc/systemd/system.control",
     "run/systemd/system.control",
     "run/systemd/transient",

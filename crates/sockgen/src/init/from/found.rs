@@ -6,21 +6,11 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::FromError;
-use crate::check::{Loader, Unit, Units, service_of};
+use crate::check::{Loader, SYSTEM, Unit, Units, service_of};
 use crate::endpoint::Endpoint;
 use crate::install::main_processes;
 use crate::listening;
 use crate::place::below;
-
-/// Where systemd looks for a unit that is called by its name, those that win first (systemd.unit(5)).
-const FOLDERS: [&str; 6] = [
-    "etc/systemd/system",
-    "run/systemd/system",
-    "run/systemd/generator",
-    "usr/local/lib/systemd/system",
-    "usr/lib/systemd/system",
-    "lib/systemd/system",
-];
 
 /// Where systemd looks for a program without a path (systemd.service(5)).
 const PATH: [&str; 6] = ["usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin"];
@@ -112,7 +102,7 @@ fn path_of(given: &str) -> Result<PathBuf, FromError> {
         return Ok(given.into());
     }
     let name = if given.contains('.') { given.to_owned() } else { format!("{given}.service") };
-    let paths = FOLDERS.iter().map(|folder| Path::new("/").join(folder).join(&name));
+    let paths = SYSTEM.iter().map(|folder| Path::new("/").join(folder).join(&name));
     let found = paths.into_iter().find(|path| path.symlink_metadata().is_ok());
     found.ok_or(FromError::Unknown(name))
 }
@@ -120,7 +110,7 @@ fn path_of(given: &str) -> Result<PathBuf, FromError> {
 /// The root below which systemd would read the unit; `None` when it lies somewhere else.
 fn root_of(path: &Path) -> Option<PathBuf> {
     let folder = path.parent()?.canonicalize().ok()?;
-    let end = FOLDERS.iter().find(|end| folder.ends_with(end))?;
+    let end = SYSTEM.iter().find(|end| folder.ends_with(end))?;
     Some(folder.ancestors().nth(Path::new(end).components().count())?.to_owned())
 }
 
