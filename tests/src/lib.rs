@@ -10,6 +10,7 @@ pub mod presets;
 pub mod sandbox;
 pub mod shop;
 pub mod terminal;
+pub mod websocket;
 
 pub use odd::ODD;
 pub use sandbox::Sandbox;

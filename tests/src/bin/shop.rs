@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use axum::Router;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
+use e2e::websocket::echo;
 use sockact::Guards;
 
 #[tokio::main(flavor = "current_thread")]
@@ -178,24 +179,4 @@ async fn upgrade(State(shop): State<Arc<Shop>>, upgrade: WebSocketUpgrade) -> Re
             echo(socket, guards).await;
         }
     })
-}
-
-/// Until the client goes away, or the drain's deadline: then it says so.
-async fn echo(mut socket: WebSocket, guards: &Guards) {
-    loop {
-        let message = tokio::select! {
-            message = socket.recv() => message,
-            () = guards.cut() => {
-                let goodbye = CloseFrame { code: close_code::AWAY, reason: "going away".into() };
-                // An error is a client that went away.
-                let _ = socket.send(Message::Close(Some(goodbye))).await;
-                return;
-            }
-        };
-        let Some(Ok(message)) = message else { return };
-        let is_data = matches!(message, Message::Text(_) | Message::Binary(_));
-        if is_data && socket.send(message).await.is_err() {
-            return;
-        }
-    }
 }
