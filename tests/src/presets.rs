@@ -48,6 +48,9 @@ pub const CADDY: Program =
 /// Puma, as Debian has it.
 pub const PUMA: Program = program("puma", |_| ());
 
+/// Node on an address of its own, behind systemd-socket-proxyd.
+pub const PROXYD: Program = program("proxyd", |_| ());
+
 /// Times for a test in the place of those for people, which the generated manifest shows.
 const SHORT: [(&str, &str); 5] = [
     ("# interval = \"250ms\"", "interval = \"100ms\""),

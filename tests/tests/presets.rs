@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 
 use e2e::load::{Generator, Load, LoadReport};
-use e2e::presets::{AXUM, CADDY, GO, GUNICORN, HYPER, NODE, PUMA, Program, THREADS, UVICORN};
+use e2e::presets::{
+    AXUM, CADDY, GO, GUNICORN, HYPER, NODE, PROXYD, PUMA, Program, THREADS, UVICORN,
+};
 use e2e::shop::{Shop, URL};
 use sockgen::presets::{PRESETS, Preset};
 
@@ -146,4 +148,5 @@ stories! {
     go: GO, None, None;
     caddy: CADDY, CADDY_ENDS, COUNTED;
     puma: PUMA, PUMA_ENDS, PUMA_ENDS;
+    proxyd: PROXYD, None, None;
 }

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use sockgen::{App, Place, shown};
+use sockgen::{App, Place, SlotName, UnitName, shown};
 
 use crate::deploy::Hook;
 use crate::error::Error;
@@ -15,14 +15,18 @@ use crate::wish::refused;
 
 /// Becomes journalctl(1), for all slots and hooks, or for the one that is named; returns only when it cannot.
 pub fn logs(app: &App, only: Option<&str>, follow: bool, format: Format) -> Error {
-    let slots = app.slots().iter().map(|slot| (slot.to_string(), app.slot_unit(slot).to_string()));
+    let slots = app.slots().iter().flat_map(|slot| {
+        let units = slot_units(app, slot);
+        units.into_iter().map(move |unit| (slot.to_string(), unit.to_string()))
+    });
     let hooks = Hook::ALL.iter().map(|hook| (hook.name().to_owned(), hook.unit(app)));
     let all: Vec<_> = slots.chain(hooks).collect();
     let wanted = |name: &str| only.is_none_or(|only| only == name);
     let units = all.iter().filter(|(name, _)| wanted(name));
     let units: Vec<_> = units.map(|(_, unit)| unit.as_str()).collect();
     if units.is_empty() {
-        let there: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
+        let mut there: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
+        there.dedup();
         return refused(
             format!("{} has no slot or hook {}", app.name(), shown(only.unwrap_or_default())),
             format!("its slots and hooks are {}", there.join(", ")),
@@ -42,6 +46,12 @@ pub fn logs(app: &App, only: Option<&str>, follow: bool, format: Format) -> Erro
         journalctl.arg("--follow");
     }
     FileError::of("start", Path::new("journalctl"))(journalctl.exec()).into()
+}
+
+/// The units of which a slot consists: its own, and that of its proxy when it has one.
+fn slot_units(app: &App, slot: &SlotName) -> Vec<UnitName> {
+    let proxy = app.proxy().map(|_| app.proxy_unit(slot));
+    std::iter::once(app.slot_unit(slot)).chain(proxy).collect()
 }
 
 /// What `--user-unit` shows, and what is known by its identifier alone: an option of journalctl(1) and a match cannot be one or the other.

@@ -24,7 +24,7 @@ use crate::world::World;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// More than systemd's own limit, so that systemd's answer comes first.
-const GRACE: Duration = Duration::from_secs(15);
+const GRACE: Duration = Duration::from_secs(10);
 
 impl Session<'_> {
     /// `sockctl stop APP`: the slots drain, then the sockets close. One transaction of systemd's: `PartOf=` the target.
@@ -51,7 +51,7 @@ impl Session<'_> {
         }
         let began = Instant::now();
         self.systemd.begin_stop(target.as_ref()).await?;
-        let limit = app.swap().drain + GRACE;
+        let limit = app.stop_timeout() + GRACE;
         let what = format!("what has begun is answered, then {target} closes its sockets");
         self.report.waits_for("drain", &what, app.swap().drain);
         let mut interrupt = self.interrupt.clone();
@@ -143,7 +143,7 @@ pub async fn retire(
         return Ok(());
     };
     let unit = app.slot_unit(&standby.name);
-    systemd.stop(unit.as_ref(), app.swap().drain + GRACE).await?;
+    systemd.stop(unit.as_ref(), app.stop_timeout() + GRACE).await?;
     systemd.reset_failed(unit.as_ref()).await?;
     // It may have been the last user of a socket that is not in the manifest any more.
     if !removed(app).unwrap_or_default().is_empty() {

@@ -15,13 +15,19 @@ pub fn weaker(app: &App) -> Vec<&'static str> {
     if app.gated() {
         return sentences;
     }
+    if app.proxy().is_some() {
+        sentences.push(
+            "systemd-socket-proxyd stands before the program, which sees it in the place of its clients: a hop for each connection, and no address of \
+             a client",
+        );
+    }
     sentences.extend([
         "users meet a release before it is proven: from its start it takes connections beside the old one, and is stopped as soon as \
          it is found to be sick",
         "there is no standby and no share: both accept until the old one is stopped",
         "requests that the program itself drops when it is told to stop (SIGTERM) are lost; those that wait in the queue are not",
     ]);
-    if app.ready() == Ready::Exec {
+    if app.ready() == Ready::Exec && app.proxy().is_none() {
         sentences.push(
             "it counts as started when its program is executed, which may be before it can answer",
         );

@@ -2,6 +2,7 @@
 
 pub mod from;
 mod program;
+mod proxy;
 mod write;
 
 use std::fs;
@@ -34,6 +35,8 @@ pub struct Start {
     pub exec: Option<String>,
     /// Its arguments; the preset's when there are none.
     pub args: Vec<String>,
+    /// Where the program listens in blue and in green, when its preset has a proxy; the preset's when not given.
+    pub proxy_to: Option<[Address; 2]>,
     /// The path of the health request.
     pub health_path: String,
     /// Whether the preset's starting program is written beside the manifest.
@@ -115,6 +118,7 @@ struct Text<'a> {
     exec: String,
     args: Option<String>,
     gated: bool,
+    proxy: Option<proxy::Text>,
     listeners: Vec<(&'a str, String, bool)>,
     health_path: Option<String>,
     health_exec: Option<String>,
@@ -148,7 +152,10 @@ pub fn manifest(start: &Start) -> Result<(String, App), ManifestError> {
         Some(exec) => exec.clone(),
         None => preset.exec.replace("shop", start.name.as_ref()),
     };
+    let proxy = proxy::text(start);
     let args = match (&start.args[..], &start.exec) {
+        // Those of a program behind a proxy have words in them, which stand for its slot's address.
+        _ if proxy.is_some() => None,
         ([], None) => (!preset.args.is_empty()).then(|| strings(preset.args)),
         (args, _) => (!args.is_empty()).then(|| strings(args)),
     };
@@ -174,6 +181,7 @@ pub fn manifest(start: &Start) -> Result<(String, App), ManifestError> {
             Asks::Admin | Asks::Own => None,
         },
         health_at: match preset.health {
+            Asks::Own if proxy.is_some() => Vec::new(),
             Asks::Own => ["blue", "green"].map(own).map(|(slot, at)| (slot, string(&at))).into(),
             Asks::Admin | Asks::Exec(_) => Vec::new(),
         },
@@ -181,6 +189,7 @@ pub fn manifest(start: &Start) -> Result<(String, App), ManifestError> {
         allow: (!preset.allow.is_empty()).then(|| strings(preset.allow)),
         relative: !exec.starts_with('/'),
         exec: string(&exec),
+        proxy,
     };
     let mut text = text.render().expect("writing to a string cannot fail");
     text.truncate(text.trim_end().len());
@@ -206,6 +215,7 @@ pub enum Did {
 pub fn init(start: &Start, into: Into<'_>) -> Result<Made, InitError> {
     let (text, app) = manifest(start)?;
     one_listener(start)?;
+    proxy::fits(start)?;
     let mut files = vec![Change::text(into.folder.join(MANIFEST_FILE), text)];
     if start.main {
         files.extend(program(start, into.folder)?);

@@ -49,7 +49,7 @@ pub use error::ManifestError;
 pub use extras::{Extra, ExtraError};
 pub use model::{
     App, Argv, Bandwidth, Canary, Directive, Directives, Exec, Hardening, Health, Hooks, Level,
-    Listener, Memory, Percent, Probe, RELAXATIONS, Ready, Relaxation, RelaxationError,
+    Listener, Memory, Percent, Probe, Proxy, RELAXATIONS, Ready, Relaxation, RelaxationError,
     RelaxationKind, Resources, Secret, SocketOption, Storage, Swap, Tasks, UnixAccess,
 };
 pub use names::{AppName, ListenerName, NameError, SecretName, SlotName, UnitName};

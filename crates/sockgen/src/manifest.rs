@@ -3,6 +3,7 @@
 mod form;
 mod journal;
 mod listener;
+mod proxy;
 mod service;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::size::Size;
 use form::{HINT_MARK, form_error};
 pub(crate) use journal::Journal;
 pub(crate) use listener::Listener;
+pub(crate) use proxy::Proxy;
 pub(crate) use service::{Directives, Hardening, OneOrMany, Resources, Storage};
 
 /// How a service is deployed on one Linux machine without losing a request: `sockact.toml`.
@@ -46,6 +48,8 @@ pub(crate) struct Manifest {
     /// false: the program is not built on sockact. It takes systemd's sockets, and has no gate and no admin socket.
     #[serde(default = "yes")]
     pub(crate) gate: bool,
+    /// For a program that takes no socket of systemd's: systemd-socket-proxyd takes the connections, and carries them to it.
+    pub(crate) proxy: Option<Proxy>,
     /// The slots that take turns. A third one lets a deploy begin while an old release still drains for hours.
     #[serde(default = "blue_and_green")]
     pub(crate) slots: Vec<SlotName>,

@@ -5,6 +5,7 @@ mod hardening;
 mod journal;
 mod listener;
 mod paths;
+mod proxy;
 mod resources;
 mod storage;
 
@@ -23,6 +24,7 @@ pub(crate) use directives::Section;
 pub use directives::{Directive, Directives};
 pub use hardening::{Hardening, Level, RELAXATIONS, Relaxation, RelaxationError, RelaxationKind};
 pub use journal::Journal;
+pub use proxy::Proxy;
 pub use resources::{Bandwidth, Memory, Percent, Resources, Tasks};
 pub use storage::{Secret, Storage};
 
@@ -194,6 +196,7 @@ pub struct App {
     pub(crate) health: Health,
     pub(crate) hooks: Hooks,
     pub(crate) gated: bool,
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) ready: Ready,
     pub(crate) start_timeout: Duration,
     pub(crate) swap: Swap,

@@ -233,6 +233,12 @@ impl AppName {
         UnitName(format!("{self}-{slot}-admin.socket"))
     }
 
+    /// What carries connections to the program of one slot that takes no socket of systemd's: `shop-blue-proxy.service`.
+    #[must_use]
+    pub fn proxy_unit(&self, slot: &SlotName) -> UnitName {
+        UnitName(format!("{self}-{slot}-proxy.service"))
+    }
+
     /// A command of the application that runs for a while: `shop--migrate.service`. No other application's unit has this name,
     /// because no name has two `-` in it.
     #[must_use]

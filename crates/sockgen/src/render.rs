@@ -1,5 +1,7 @@
 //! The unit files of an application: text out of `templates/`, every value quoted here.
 
+mod proxy;
+
 use askama::Template;
 
 use crate::duration::short_duration;
@@ -59,6 +61,8 @@ struct Slot<'a> {
     target: UnitName,
     alias: UnitName,
     sockets: Vec<UnitName>,
+    proxy: Option<UnitName>,
+    listens: Option<String>,
     working_directory: Option<String>,
     command: String,
     environment: Vec<String>,
@@ -123,6 +127,7 @@ pub(crate) fn draw(app: &App, target: versions::Target) -> Vec<UnitFile> {
             units.push(unit(app.admin_socket_unit(slot), &admin_socket(app, slot)));
         }
         units.push(unit(app.slot_unit(slot), &slot_service(app, slot, target)));
+        units.extend(proxy::unit_of(app, slot, target));
     }
     let name = app.name().as_ref();
     units.push(unit(
@@ -202,16 +207,18 @@ fn slot_service<'a>(app: &'a App, slot: &'a SlotName, target: versions::Target) 
         Exec::Program(path) => (None, path.clone()),
     };
     let mut command = quote::program(&program.display().to_string());
-    for arg in app.args() {
+    let of_slot = app.proxy().into_iter().flat_map(|proxy| proxy.args(slot));
+    for arg in app.args().iter().cloned().chain(of_slot) {
         command.push(' ');
-        command.push_str(&quote::argument(arg));
+        command.push_str(&quote::argument(&arg));
     }
-    let mut sockets = public_sockets(app);
+    let of_slot = app.proxy().into_iter().flat_map(|proxy| proxy.environment(slot));
+    let of_all = app.environment().iter().map(|(key, value)| (key.as_str(), value.clone()));
+    let environment = of_all.chain(of_slot).map(|(key, value)| quote::assignment(key, &value));
+    let mut sockets = if app.proxy().is_some() { Vec::new() } else { public_sockets(app) };
     if app.gated() {
         sockets.push(app.admin_socket_unit(slot));
     }
-    // The slot says itself when its drain deadline passes; systemd kills only what does not.
-    let stop_timeout = app.swap().drain + std::time::Duration::from_secs(5);
     Slot {
         app: app.name().as_ref(),
         slot: slot.as_ref(),
@@ -219,9 +226,11 @@ fn slot_service<'a>(app: &'a App, slot: &'a SlotName, target: versions::Target) 
         target: app.target(),
         alias: app.alias(),
         sockets,
+        proxy: app.proxy().map(|_| app.proxy_unit(slot)),
+        listens: proxy::listens(app, slot),
         working_directory,
         command,
-        environment: app.environment().iter().map(|(k, v)| quote::assignment(k, v)).collect(),
+        environment: environment.collect(),
         drain_usec: app.swap().drain.as_micros(),
         gated: app.gated(),
         notify: app.ready() == Ready::Notify,
@@ -232,7 +241,7 @@ fn slot_service<'a>(app: &'a App, slot: &'a SlotName, target: versions::Target) 
             .map(|at| quote::assignment("SOCKACT_HEALTH", &at.to_string())),
         env_file: quote::plain(&app.env_path(slot).display().to_string()),
         start_timeout: short_duration(app.start_timeout()),
-        stop_timeout: short_duration(stop_timeout),
+        stop_timeout: short_duration(app.slot_stop_timeout()),
         dynamic: app.user().is_none() && !app.place().is_user(),
         user: app.user().map_or_else(|| app.name().dynamic_user(), str::to_owned),
         group: app.group(),

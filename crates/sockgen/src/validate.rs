@@ -7,6 +7,7 @@ mod health;
 mod journal;
 mod listeners;
 mod program;
+mod proxy;
 mod resources;
 mod socket_options;
 mod storage;
@@ -22,6 +23,7 @@ use self::journal::journal;
 use self::listeners::listeners;
 use self::program::{Hidden, args, argv, environment, exec_in};
 pub(crate) use self::program::{account, exec};
+use self::proxy::proxy;
 use self::resources::resources;
 use self::storage::{groups, secrets, storage};
 use crate::duration::{Span, short_duration};
@@ -42,6 +44,8 @@ pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
     let slots = slots(&raw.name, raw.slots)?;
     let hardening = hardening(raw.hardening, raw.user.as_deref(), place)?;
     let hidden = Hidden::of(&hardening, raw.user.is_none(), place);
+    let listeners = listeners(&raw.name, &slots, raw.listeners)?;
+    let proxy = raw.proxy.map(|given| proxy(given, raw.gate, &slots, &listeners)).transpose()?;
     let app = App {
         group: raw.group.map(|group| account("group", group)).transpose()?,
         supplementary_groups: groups(raw.supplementary_groups)?,
@@ -54,11 +58,12 @@ pub(crate) fn app(raw: Manifest, place: &Place) -> Checked<App> {
         exec: exec_in("exec", &raw.exec, &hidden)?,
         args: args("args", raw.args)?,
         user: raw.user.map(|user| account("user", user)).transpose()?,
-        listeners: listeners(&raw.name, &slots, raw.listeners)?,
-        environment: environment(raw.environment)?,
-        health: health(raw.health, raw.gate, &slots, &hidden)?,
+        listeners,
+        environment: environment("environment", raw.environment)?,
+        health: health(raw.health, raw.gate, proxy.as_ref(), &slots, &hidden)?,
         hooks: hooks(raw.hooks, &hidden)?,
         gated: raw.gate,
+        proxy,
         ready: ready(raw.start.ready, raw.gate)?,
         start_timeout: positive("start.timeout", raw.start.timeout)?,
         swap: swap(&raw.swap)?,
@@ -94,6 +99,13 @@ fn together(app: &App) -> Checked<()> {
             return Err(ManifestError::value(key, problem)
                 .with_hint("write the absolute path of an installed program"));
         }
+    }
+    let own = app.proxy.as_ref().map(|proxy| &proxy.environment);
+    if let Some(key) = own.and_then(|own| own.keys().find(|key| app.environment.contains_key(*key)))
+    {
+        let problem = "stands in environment, too";
+        return Err(ManifestError::value(format!("proxy.environment.{key}"), problem)
+            .with_hint("keep one of them"));
     }
     if app.hooks.pre_stop.is_some() && !app.swap.keep_warm.is_zero() {
         let problem = "stands beside swap.keep_warm, with which a timer stops the old slot later";

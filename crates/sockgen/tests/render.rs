@@ -81,6 +81,7 @@ fn the_example_manifest_is_what_init_writes() {
         preset: sockgen::presets::Preset::DEFAULT,
         exec: None,
         args: Vec::new(),
+        proxy_to: None,
         health_path: "/health".into(),
         main: false,
     };

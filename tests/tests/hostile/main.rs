@@ -25,6 +25,14 @@ const MADE_OF: &[MadeOf] = &[
     ("args.*", &["ExecStart", "ExecStartEx"], false),
     ("exec", &["ExecStart", "ExecStartEx", "WorkingDirectory"], true),
     ("environment.*", &["Environment"], false),
+    ("proxy.args.*", &["ExecStart", "ExecStartEx"], false),
+    ("proxy.environment.*", &["Environment"], false),
+    // It is told to the program, looked for until somebody listens there, and what the proxy connects to.
+    (
+        "proxy.to.*",
+        &["Environment", "ExecStart", "ExecStartEx", "ExecStartPost", "ExecStartPostEx"],
+        true,
+    ),
     ("health.at.*", &["Environment"], true),
     // A path is looked for below its mounts.
     ("listeners.*.listen", &["Listen", "RequiresMountsFor", "FreeBind", "BindIPv6Only"], true),

@@ -25,6 +25,7 @@ pub(super) fn pattern(leaf: &Leaf) -> String {
     let chosen = |index: usize| match (leaf[0].as_str(), index) {
         ("listeners" | "environment", 1) => true,
         ("health", 2) => leaf[1] == "at",
+        ("proxy", 2) => ["to", "environment"].contains(&leaf[1].as_str()),
         _ => false,
     };
     let steps = leaf.iter().enumerate();

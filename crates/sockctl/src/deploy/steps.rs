@@ -178,7 +178,7 @@ impl Deploy<'_> {
     }
 
     pub(super) fn stop_limit(&self) -> Duration {
-        self.session.app.swap().drain + GRACE
+        self.session.app.stop_timeout() + GRACE
     }
 
     /// Says again and again what the slot still waits for.

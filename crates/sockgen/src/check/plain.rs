@@ -29,7 +29,7 @@ pub(super) fn masked(units: &Roles<'_>) -> Vec<At> {
             found.push(At::key(socket, "Socket", "Service", text));
         }
     }
-    for slot in units.slots() {
+    for slot in units.slots().chain(units.proxies()) {
         for (entry, name) in slot.words("Service", "Sockets") {
             if units.get(name).is_some_and(|unit| unit.masked) {
                 let text = format!("Sockets={name} is masked: the slot starts without it");

@@ -15,6 +15,7 @@ use crate::names::ADMIN_FD_NAME;
 pub(crate) struct Roles<'a> {
     units: &'a Units,
     slots: Vec<&'a Unit>,
+    proxies: Vec<&'a Unit>,
     public: Vec<&'a Unit>,
     admin: Vec<&'a Unit>,
     plain: Vec<&'a Unit>,
@@ -36,13 +37,13 @@ impl<'a> Roles<'a> {
         let all = |kind| units.units.values().filter(move |u| u.kind() == kind && !u.masked);
         let receivers = receivers(units);
         let shared = |name: &str| receivers.get(name).is_some_and(|services| services.len() > 1);
-        let slots: Vec<_> = all(Kind::Service)
+        let receiving: Vec<_> = all(Kind::Service)
             .filter(|unit| {
                 let named = unit.words("Service", "Sockets");
                 !named.is_empty() && (is_ours(unit) || named.iter().any(|(_, name)| shared(name)))
             })
             .collect();
-        let of_slots: BTreeSet<&str> = slots
+        let of_slots: BTreeSet<&str> = receiving
             .iter()
             .flat_map(|slot| slot.words("Service", "Sockets"))
             .map(|(_, name)| name)
@@ -56,6 +57,9 @@ impl<'a> Roles<'a> {
                 started.contains(&unit.name) && unit.all("Service", "Sockets").is_empty()
             })
             .collect();
+        let (proxies, mut slots): (Vec<_>, Vec<_>) =
+            receiving.into_iter().partition(|unit| program_of(units, unit).is_some());
+        slots.extend(proxies.iter().filter_map(|proxy| program_of(units, proxy)));
         let words = |section, key| {
             units
                 .units
@@ -65,7 +69,7 @@ impl<'a> Roles<'a> {
         };
         let installed_aliases = words("Install", "Alias").collect();
         let wanted = words("Unit", "Wants").chain(words("Unit", "Requires")).collect();
-        Self { units, slots, public, admin, plain, activators, installed_aliases, wanted }
+        Self { units, slots, proxies, public, admin, plain, activators, installed_aliases, wanted }
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &'a Unit> {
@@ -98,7 +102,12 @@ impl<'a> Roles<'a> {
         self.plain.iter().copied()
     }
 
-    /// Services that take turns on sockets.
+    /// Services that take connections and carry them to a slot whose program takes no socket of systemd's.
+    pub(crate) fn proxies(&self) -> impl Iterator<Item = &'a Unit> {
+        self.proxies.iter().copied()
+    }
+
+    /// Services that take turns on sockets, by themselves or behind a proxy of each.
     pub(crate) fn slots(&self) -> impl Iterator<Item = &'a Unit> {
         self.slots.iter().copied()
     }
@@ -158,12 +167,20 @@ fn receivers(units: &Units) -> BTreeMap<String, BTreeSet<String>> {
     receivers
 }
 
+/// The slot for which a service with sockets is the proxy: it stops with it, and the slot says that it is one.
+fn program_of<'a>(units: &'a Units, proxy: &Unit) -> Option<&'a Unit> {
+    let bound = proxy.words("Unit", "BindsTo").into_iter();
+    let mut bound = bound.filter_map(|(_, name)| units.get(name));
+    bound.find(|unit| unit.kind() == Kind::Service && !unit.masked && is_slot(unit))
+}
+
+fn is_slot(unit: &Unit) -> bool {
+    let words = unit.words("Service", "Environment");
+    words.iter().any(|(_, word)| word.trim_matches('"').starts_with("SOCKACT_SLOT="))
+}
+
 fn is_ours(slot: &Unit) -> bool {
-    slot.ours
-        || slot
-            .words("Service", "Environment")
-            .iter()
-            .any(|(_, word)| word.trim_matches('"').starts_with("SOCKACT_SLOT="))
+    slot.ours || is_slot(slot)
 }
 
 /// By its descriptor's name; one without any by its own, for a listener may be called admin, too.

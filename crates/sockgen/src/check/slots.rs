@@ -6,9 +6,14 @@ use super::roles::service_of;
 use super::unit::{Entry, Unit, micros};
 use super::{At, Roles, Severity};
 
-/// Slots and activators: every service that systemd hands the shared descriptors to.
+/// Slots, their proxies and activators: every service that systemd hands the shared descriptors to, and what stands behind.
 fn receivers<'a>(units: &Roles<'a>) -> impl Iterator<Item = &'a Unit> {
-    units.slots().chain(units.activators())
+    accepting(units).chain(units.activators())
+}
+
+/// Slots and their proxies: what runs for as long as users are served.
+fn accepting<'a>(units: &Roles<'a>) -> impl Iterator<Item = &'a Unit> {
+    units.slots().chain(units.proxies())
 }
 
 /// The start limit, under its older names too, which systemd still reads.
@@ -40,7 +45,7 @@ pub(super) fn start_limit(units: &Roles<'_>) -> Vec<At> {
 
 pub(super) fn restart(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
-    for slot in units.slots() {
+    for slot in accepting(units) {
         if slot.value("Service", "Restart") != Some("always") {
             let text = "not Restart=always: traffic starts a slot that ended in a busy loop";
             found.push(At::key(slot, "Service", "Restart", text));
@@ -108,8 +113,7 @@ pub(super) fn descriptors(units: &Roles<'_>) -> Vec<At> {
             soft.parse::<u64>().is_ok_and(|soft| soft <= FEW)
         }
     };
-    units
-        .slots()
+    accepting(units)
         .filter(few)
         .map(|slot| {
             let text = "no more than 1024 descriptors: at a swap all clients come at once";
@@ -120,7 +124,7 @@ pub(super) fn descriptors(units: &Roles<'_>) -> Vec<At> {
 
 pub(super) fn bound_to_socket(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
-    for slot in units.slots() {
+    for slot in accepting(units) {
         for key in ["Requires", "BindsTo", "Requisite", "PartOf", "StopPropagatedFrom"] {
             for (entry, name) in slot.words("Unit", key) {
                 if name.ends_with(".socket") {

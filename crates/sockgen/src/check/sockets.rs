@@ -66,6 +66,7 @@ pub(super) fn part_of_target(units: &Roles<'_>) -> Vec<At> {
     units
         .public_sockets()
         .chain(units.slots())
+        .chain(units.proxies())
         .filter(|unit| !has_target(unit))
         .map(|unit| At::unit(unit, "no PartOf= of a target: it cannot be stopped in order"))
         .collect()
@@ -124,7 +125,7 @@ pub(super) fn fd_name(units: &Roles<'_>) -> Vec<At> {
 
 pub(super) fn fd_name_twice(units: &Roles<'_>) -> Vec<At> {
     let mut found = Vec::new();
-    for slot in units.slots() {
+    for slot in units.slots().chain(units.proxies()) {
         let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
         for (entry, name) in slot.words("Service", "Sockets") {
             let Some(socket) = units.get(name) else { continue };
@@ -343,8 +344,9 @@ pub(super) fn references(units: &Roles<'_>) -> Vec<At> {
         }
     }
     for socket in units.public_sockets().chain(units.admin_sockets()) {
+        let mut receiving = units.slots().chain(units.proxies());
         if units.slots().count() > 0
-            && !units.slots().any(|slot| slot.names("Service", "Sockets", &socket.name))
+            && !receiving.any(|unit| unit.names("Service", "Sockets", &socket.name))
         {
             found.push(At::unit(socket, "no slot has it in Sockets=: nobody would accept from it"));
         }

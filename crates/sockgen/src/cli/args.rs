@@ -225,6 +225,12 @@ pub(crate) struct Init {
     #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true, requires = "name")]
     pub(crate) args: Vec<String>,
 
+    /// With --preset proxyd: where the program listens in blue; a second one says where in green
+    ///
+    /// [default: 127.0.0.1:9101 and 127.0.0.1:9102]
+    #[arg(long, value_name = "ADDRESS", requires = "name")]
+    pub(crate) proxy_to: Vec<String>,
+
     /// The path of the request that says whether a slot is well
     #[arg(long, value_name = "PATH", default_value = "/health", requires = "name")]
     pub(crate) health_path: String,

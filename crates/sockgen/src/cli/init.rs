@@ -127,8 +127,10 @@ fn start(args: &Init, given: &str) -> Result<Start, Failure> {
     }
     validate::health_path(&args.health_path)
         .map_err(|error| option("--health-path", "health.path: ", &error))?;
+    let proxy_to = proxy_to(&args.proxy_to)?;
     Ok(Start {
         name,
+        proxy_to,
         listeners,
         preset: preset.unwrap_or(Preset::DEFAULT),
         exec: args.exec.clone(),
@@ -136,6 +138,25 @@ fn start(args: &Init, given: &str) -> Result<Start, Failure> {
         health_path: args.health_path.clone(),
         main: args.main,
     })
+}
+
+/// Blue's, and green's.
+fn proxy_to(given: &[String]) -> Result<Option<[Address; 2]>, Failure> {
+    let parse = |text: &String| {
+        text.parse().map_err(|error: crate::AddressError| {
+            let hint = error.hint();
+            Failure::usage("--proxy-to", &error, hint)
+        })
+    };
+    match given {
+        [] => Ok(None),
+        [blue, green] => Ok(Some([parse(blue)?, parse(green)?])),
+        other => {
+            let message = format!("--proxy-to: {} addresses, and there are two slots", other.len());
+            let hint = "give one for blue and one for green: --proxy-to 127.0.0.1:9101 --proxy-to 127.0.0.1:9102";
+            Err(Failure::typed(message, hint))
+        }
+    }
 }
 
 fn name(given: &str) -> Result<AppName, Failure> {

@@ -12,7 +12,7 @@ use super::Failure;
 use crate::address::Address;
 use crate::init::Start;
 use crate::names::AppName;
-use crate::presets::{Asks, PRESETS, Preset, detect};
+use crate::presets::{Asks, Finds, PRESETS, Preset, detect};
 use crate::validate;
 
 /// Whether there is somebody to ask.
@@ -52,6 +52,12 @@ fn answers(folder: &Path) -> Result<Start, InquireError> {
         "a path inside the release, which a deploy is given, or an absolute path",
         |typed| validate::exec("exec", typed).map(drop).map_err(|error| error.to_string()),
     )?;
+    let proxy_to = match preset.finds {
+        Finds::Proxy { to: [blue, green], .. } => {
+            Some([proxy_to("blue", blue)?, proxy_to("green", green)?])
+        }
+        _ => None,
+    };
     let health_path = match preset.health {
         Asks::Admin | Asks::Own => text(
             "Health path:",
@@ -73,9 +79,21 @@ fn answers(folder: &Path) -> Result<Start, InquireError> {
         preset,
         exec,
         args: Vec::new(),
+        proxy_to,
         health_path,
         main,
     })
+}
+
+/// Where a program that cannot be passed a socket listens in this slot.
+fn proxy_to(slot: &str, default: &str) -> Result<Address, InquireError> {
+    let typed = text(
+        &format!("The program's own address in {slot}:"),
+        default,
+        "nobody else's: systemd-socket-proxyd carries the connections there",
+        |typed| typed.parse::<Address>().map(drop).map_err(|error| error.to_string()),
+    )?;
+    Ok(typed.parse().expect("it was validated"))
 }
 
 fn name(folder: &Path) -> Result<AppName, InquireError> {

@@ -92,6 +92,9 @@ fn hint_for(message: &str, found: &str) -> Option<String> {
             "listen" => Some("add listen = \"127.0.0.1:8080\"".into()),
             "exec" => Some("add exec = \"bin/shop\", the program inside a release".into()),
             "name" => Some("add name = \"shop\", the name of the application".into()),
+            "to" => Some(
+                "add [proxy.to] with an address for each slot: blue = \"127.0.0.1:9101\"".into(),
+            ),
             other => Some(format!("add {other}")),
         };
     }

@@ -38,6 +38,12 @@ impl App {
         self.name.admin_socket_unit(slot)
     }
 
+    /// `shop-blue-proxy.service`
+    #[must_use]
+    pub fn proxy_unit(&self, slot: &SlotName) -> UnitName {
+        self.name.proxy_unit(slot)
+    }
+
     /// `shop.service`
     #[must_use]
     pub fn alias(&self) -> UnitName {

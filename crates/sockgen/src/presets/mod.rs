@@ -7,6 +7,7 @@ mod go;
 mod gunicorn;
 mod hyper;
 mod node;
+mod proxyd;
 mod puma;
 mod source;
 mod threads;
@@ -56,7 +57,7 @@ pub struct Preset {
 pub enum Asks {
     /// Over its admin socket, which `sockact` serves.
     Admin,
-    /// At a unix socket of its own, which it finds in `SOCKACT_HEALTH`.
+    /// At an address of its own: a unix socket that it finds in `SOCKACT_HEALTH`, or where its proxy finds it.
     Own,
     /// By a command beside it.
     Exec(&'static [&'static str]),
@@ -71,10 +72,17 @@ pub enum Finds {
     All,
     /// It takes descriptor 3, so that there can be one alone: the order of several is not stable.
     Third,
+    /// It takes none: it opens an address of its own, to which a proxy carries the connections.
+    Proxy {
+        /// Variables by which it is told where.
+        environment: &'static [(&'static str, &'static str)],
+        /// Where, in blue and in green, when nothing else is said.
+        to: [&'static str; 2],
+    },
 }
 
 /// Every preset.
-pub const PRESETS: [&Preset; 9] = [
+pub const PRESETS: [&Preset; 10] = [
     &axum::PRESET,
     &hyper::PRESET,
     &threads::PRESET,
@@ -84,6 +92,7 @@ pub const PRESETS: [&Preset; 9] = [
     &go::PRESET,
     &caddy::PRESET,
     &puma::PRESET,
+    &proxyd::PRESET,
 ];
 
 /// No preset has this name.

@@ -176,9 +176,10 @@ fn has(units: &[Unit], section: Section, key: &str) -> bool {
     units.iter().filter(meant).any(has)
 }
 
-/// The slots and the public sockets: neither the activator nor what is private to a slot.
+/// The slots and the public sockets: neither the activator nor what else a slot has.
 fn is_meant(unit: &Unit) -> bool {
-    !unit.name.ends_with("-activate.service") && !unit.name.ends_with("-admin.socket")
+    let others = ["-activate.service", "-admin.socket", "-proxy.service"];
+    !others.iter().any(|end| unit.name.ends_with(end))
 }
 
 /// How the manifest says it.

@@ -7,34 +7,36 @@ use super::{Checked, positive};
 use crate::address::Address;
 use crate::error::ManifestError;
 use crate::manifest;
-use crate::model::{Health, Probe};
+use crate::model::{Health, Probe, Proxy};
 use crate::names::SlotName;
 use crate::shown::shown;
 
 pub(super) fn health(
     raw: manifest::Health,
     gate: bool,
+    proxy: Option<&Proxy>,
     slots: &[SlotName],
     hidden: &Hidden,
 ) -> Checked<Health> {
+    let at = raw.at.map(|at| each_slot("health.at", at, slots)).transpose()?;
+    // A program behind a proxy answers at the address that it opens anyway.
+    let at = at.or_else(|| proxy.filter(|_| raw.exec.is_none()).map(|proxy| proxy.to.clone()));
     Ok(Health {
         interval: positive("health.interval", raw.interval)?,
         timeout: positive("health.timeout", raw.timeout)?,
         failures: failures(raw.failures)?,
-        probe: probe(raw.path, raw.exec, raw.at, gate, slots, hidden)?,
+        probe: probe(raw.path, raw.exec, at, gate, hidden)?,
     })
 }
 
 fn probe(
     path: Option<String>,
     exec: Option<Vec<String>>,
-    at: Option<BTreeMap<SlotName, manifest::At>>,
+    at: Option<BTreeMap<SlotName, Address>>,
     gate: bool,
-    slots: &[SlotName],
     hidden: &Hidden,
 ) -> Checked<Probe> {
     path.as_deref().map_or(Ok(()), health_path)?;
-    let at = at.map(|at| health_at(at, slots)).transpose()?;
     match (exec, at, path) {
         (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
             let problem = "stands beside health.path or health.at, which ask in another way";
@@ -64,21 +66,22 @@ fn probe(
 }
 
 /// One address for each slot: both run at once, and each answers for itself.
-fn health_at(
+pub(super) fn each_slot(
+    key: &str,
     given: BTreeMap<SlotName, manifest::At>,
     slots: &[SlotName],
 ) -> Checked<BTreeMap<SlotName, Address>> {
     let wanted: BTreeSet<_> = slots.iter().collect();
     if given.keys().collect::<BTreeSet<_>>() != wanted {
         let names: Vec<_> = slots.iter().map(ToString::to_string).collect();
-        return Err(ManifestError::value("health.at", "there has to be one address for each slot")
+        return Err(ManifestError::value(key, "there has to be one address for each slot")
             .with_hint(format!("the slots are {}", names.join(", "))));
     }
     let mut at: BTreeMap<SlotName, Address> = BTreeMap::new();
     for (slot, manifest::At(address)) in given {
         if let Some((other, _)) = at.iter().find(|(_, taken)| taken.overlaps(&address)) {
             let problem = format!("{address} cannot be opened beside that of {other}");
-            return Err(ManifestError::value(format!("health.at.{slot}"), problem)
+            return Err(ManifestError::value(format!("{key}.{slot}"), problem)
                 .with_hint("give each slot an address of its own: both run at once"));
         }
         at.insert(slot, address);

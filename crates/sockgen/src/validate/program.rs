@@ -98,16 +98,20 @@ pub(super) fn args(key: &str, given: Vec<String>) -> Checked<Vec<String>> {
     Ok(given)
 }
 
-pub(super) fn environment(given: BTreeMap<String, String>) -> Checked<BTreeMap<String, String>> {
+pub(super) fn environment(
+    key: &str,
+    given: BTreeMap<String, String>,
+) -> Checked<BTreeMap<String, String>> {
+    let table = key;
     for (key, text) in &given {
         let mut chars = key.chars();
         let head = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
         if !head || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') || key.len() > 255 {
             let problem = format!("{} is not a name for a variable", shown(key));
-            return Err(ManifestError::value("environment", problem)
+            return Err(ManifestError::value(table, problem)
                 .with_hint("letters, digits and _, not beginning with a digit"));
         }
-        let key_shown = format!("environment.{key}");
+        let key_shown = format!("{table}.{key}");
         if let Some(prefix) = reserved(key) {
             return Err(ManifestError::value(
                 key_shown,
@@ -117,7 +121,7 @@ pub(super) fn environment(given: BTreeMap<String, String>) -> Checked<BTreeMap<S
         }
         value(&key_shown, text)?;
     }
-    sum("environment", given.iter().map(|(key, text)| key.len() + text.len()))?;
+    sum(table, given.iter().map(|(key, text)| key.len() + text.len()))?;
     Ok(given)
 }
 
