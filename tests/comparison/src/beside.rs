@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::load::{KEEP_ALIVE, Load, ONE_SHOT};
 use crate::machine::Machine;
-use crate::rival::Rival;
+use crate::rival::{BARE, OURS, Rival};
 use crate::sample::Windows;
 use crate::summary::median;
 use crate::tools::Tools;
@@ -52,7 +52,7 @@ pub struct Beside {
 /// # Panics
 /// When a machine does not boot.
 pub fn pairs(count: usize, windows: Windows, tools: &Tools) -> Result<Vec<Pair>> {
-    let [bare, ours] = ["bare", "sockact"].map(|name| {
+    let [bare, ours] = [BARE, OURS].map(|name| {
         let rival = Rival::named(name).map_err(anyhow::Error::msg);
         rival.and_then(|rival| Machine::boot(rival, tools))
     });

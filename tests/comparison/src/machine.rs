@@ -10,7 +10,7 @@ use e2e::sandbox::Output;
 use e2e::{Sandbox, binaries};
 use serde::Serialize;
 
-use crate::rival::Rival;
+use crate::rival::{OURS, Rival};
 use crate::tools::{self, Tools};
 
 /// Where each of them listens.
@@ -191,7 +191,7 @@ fn install(sandbox: &Sandbox, rival: &Rival) -> Result<()> {
         sandbox.install_file(&format!("{folder}/{name}"), contents, mode);
     }
     match rival.name {
-        "sockact" => {
+        OURS => {
             let ours = binaries::get();
             sandbox.install_program(&ours.sockgen);
             sandbox.install_program(&ours.sockctl);

@@ -9,7 +9,7 @@ use sockprove::record::Latency;
 use crate::attempt::attempt;
 use crate::load::{HTTP2, KEEP_ALIVE, KEEP_ALIVE_2000, Load, ONE_SHOT, ONE_SHOT_1000, WEBSOCKET};
 use crate::machine::Machine;
-use crate::rival::Rival;
+use crate::rival::{OURS, Rival};
 use crate::round::Broken;
 use crate::sample::Windows;
 use crate::tools::Tools;
@@ -27,6 +27,8 @@ pub struct Many {
     pub swaps: usize,
     /// Releases of which somebody got an answer.
     pub releases: usize,
+    /// WebSockets that were told to go and opened again; what they send back names no release.
+    pub moved: u64,
     /// Requests that were answered.
     pub answered: u64,
     /// Requests that were not, each kind apart.
@@ -55,7 +57,7 @@ pub fn all(swaps: usize, windows: Windows, tools: &Tools) -> (Vec<Many>, Vec<Bro
 }
 
 fn one(load: &'static Load, swaps: usize, windows: Windows, tools: &Tools) -> Result<Many> {
-    let rival = Rival::named("sockact").map_err(anyhow::Error::msg)?;
+    let rival = Rival::named(OURS).map_err(anyhow::Error::msg)?;
     let machine = Machine::boot(rival, tools)?;
     let mut running = load.start(&machine)?;
     running.run_for(windows.warm)?;
@@ -76,6 +78,7 @@ fn one(load: &'static Load, swaps: usize, windows: Windows, tools: &Tools) -> Re
         load: load.title,
         swaps,
         releases: record.bodies.len(),
+        moved: record.moved,
         answered: record.answered,
         steady: latency("steady")?,
         swapping: latency("swapping")?,

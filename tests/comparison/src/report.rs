@@ -9,7 +9,7 @@ use crate::beside::{self, Pair};
 use crate::host;
 use crate::load::{KEEP_ALIVE, LOADS, Load, ONE_SHOT};
 use crate::many::{self, Many};
-use crate::rival::Rival;
+use crate::rival::{OURS, Rival};
 use crate::round::{Broken, Seen};
 use crate::sample::{Sample, Window, Windows};
 use crate::summary::Summary;
@@ -58,6 +58,14 @@ impl Results {
         let (many, broken) = many::all(swaps, windows, tools);
         self.many = many;
         self.seen.broken.extend(broken);
+    }
+
+    /// Requests that ours failed to answer, in all.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        let compared = self.seen.samples.iter().filter(|sample| sample.rival == OURS);
+        let many = self.many.iter().flat_map(|many| many.failures.values());
+        compared.map(Sample::failed).sum::<u64>() + many.sum::<u64>()
     }
 
     /// The whole text.
@@ -164,6 +172,9 @@ impl Results {
     }
 
     fn beside(&self) -> String {
+        if self.pairs.is_empty() {
+            return String::new();
+        }
         let mut table = Table::new([
             "",
             "pairs",
@@ -200,7 +211,7 @@ impl Results {
         let mut table = Table::new([
             "",
             "swaps",
-            "releases seen",
+            "releases seen, or WebSockets moved",
             "answered",
             "failed",
             "p99.9, no swap",
@@ -211,7 +222,11 @@ impl Results {
             table.row([
                 many.load.to_owned(),
                 many.swaps.to_string(),
-                many.releases.to_string(),
+                if many.moved > 0 {
+                    format!("{} moved", many.moved)
+                } else {
+                    many.releases.to_string()
+                },
                 many.answered.to_string(),
                 kinds(&many.failures),
                 ms(many.steady.p99_9_us),
@@ -245,7 +260,8 @@ fn head(how: &How) -> Result<String> {
          becomes slower favours nobody. A number is the median of the rounds. Failed requests are those of all rounds together, by \
          what their clients saw. Of each measurement {window} s are with no swap and {window} s from its command on; latency is in milliseconds. An open loop's counts \
          from when a request was due. Processor time is that of all but the load, and a ratio is to the bare application of the same \
-         round, in the same language. \"Serves all after\" is the last answer of the old release.\n\n",
+         round, in the same language. \"Serves all after\" is the last answer of the old release. The application is there some milliseconds after it is started; \
+         one that needs longer is missed for longer where it is restarted.\n\n",
         how.command
     ))
 }

@@ -35,7 +35,10 @@ pub enum Language {
     Go,
 }
 
-const BARE: &str = "bare";
+/// The name of ours.
+pub const OURS: &str = "sockact";
+/// The name of the application with no deploy tool.
+pub const BARE: &str = "bare";
 const BARE_GO: &str = "bare-go";
 
 const fn rival(name: &'static str, title: &'static str, note: &'static str) -> Rival {
@@ -131,7 +134,7 @@ pub const RIVALS: [Rival; 12] = [
     version(
         &["sockctl", "--version"],
         rival(
-            "sockact",
+            OURS,
             "**sockact**",
             "`sockctl deploy`, the release live when it is ready and well once, as with all others here. By default it has to be well for ten seconds.",
         ),
@@ -165,5 +168,34 @@ impl Rival {
             name => name,
         };
         workspace().join("tests/comparison/rivals").join(folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{RIVALS, Rival};
+
+    #[test]
+    fn every_folder_is_somebodys_and_can_be_started_and_swapped() {
+        let of_rivals: BTreeSet<_> = RIVALS.iter().map(Rival::folder).collect();
+        let parent = RIVALS[0].folder().parent().expect("a folder of folders").to_owned();
+        let there = std::fs::read_dir(parent).expect("the rivals");
+        let there: BTreeSet<_> = there.map(|entry| entry.expect("a folder").path()).collect();
+        assert_eq!(there, of_rivals);
+        for script in there.iter().flat_map(|folder| ["start", "swap"].map(|s| folder.join(s))) {
+            let text = std::fs::read_to_string(&script).expect("a script");
+            assert!(text.starts_with("#!/bin/sh -eu\n"), "{}", script.display());
+        }
+    }
+
+    #[test]
+    fn a_baseline_is_one_of_the_same_language() {
+        for rival in &RIVALS {
+            let baseline = Rival::named(rival.baseline).expect("its baseline");
+            assert!(baseline.is_baseline && baseline.language == rival.language, "{}", rival.name);
+        }
+        assert!(Rival::named("nobody").unwrap_err().contains("tableflip"));
     }
 }
