@@ -16,6 +16,8 @@ pub struct Binaries {
     pub sockgen: PathBuf,
     /// The controller.
     pub sockctl: PathBuf,
+    /// What makes the load of `sockctl prove`.
+    pub sockprove: PathBuf,
     /// The example application, of which releases are made.
     pub shop: PathBuf,
     /// The same on plain threads.
@@ -31,7 +33,8 @@ pub struct Binaries {
 pub fn get() -> &'static Binaries {
     static BUILT: OnceLock<Binaries> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let mut built = build(&["--package=sockgen", "--package=sockctl", "--package=e2e"]);
+        let packages = ["sockgen", "sockctl", "sockprove", "e2e"];
+        let mut built = build(&packages.map(|name| format!("--package={name}")));
         let mut take = |name: &str| {
             let path = built.remove(name);
             path.unwrap_or_else(|| panic!("cargo built no program {name:?}, only {built:?}"))
@@ -39,6 +42,7 @@ pub fn get() -> &'static Binaries {
         Binaries {
             sockgen: take("sockgen"),
             sockctl: take("sockctl"),
+            sockprove: take("sockprove"),
             shop: take("shop"),
             threaded: take("threaded"),
             http2_client: take("http2_client"),
@@ -139,7 +143,7 @@ struct Target {
     name: String,
 }
 
-fn build(packages: &[&str]) -> BTreeMap<String, PathBuf> {
+fn build(packages: &[String]) -> BTreeMap<String, PathBuf> {
     let mut build = cargo();
     build.args([
         "build",

@@ -92,7 +92,7 @@ impl Shop {
     #[must_use]
     pub fn machine_on(root: &Path) -> Self {
         let (sandbox, binaries) = (Sandbox::boot_on(root), binaries::get());
-        for program in [&binaries.sockgen, &binaries.sockctl] {
+        for program in [&binaries.sockgen, &binaries.sockctl, &binaries.sockprove] {
             sandbox.install_program(program);
         }
         Self { sandbox, binaries }

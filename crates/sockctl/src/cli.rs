@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::logs::logs;
 use crate::metrics::metrics;
 use crate::plan::Invocation;
+use crate::prover::prove;
 use crate::release::{Limits, name_of_content};
 use crate::report::{Format, Report};
 use crate::status::status;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Verb::Doctor { app, fix } => {
             return examine(&Place::asked(cli.user)?, app.as_deref(), fix, format).await;
         }
+        Verb::Prove { .. } => return Err(prove()),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sockctl", &mut std::io::stdout());
             return Ok(());

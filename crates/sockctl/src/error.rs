@@ -1,5 +1,7 @@
 //! How a command ends when it does not end well, with its exit status.
 
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sockgen::Scope;
@@ -74,6 +76,14 @@ pub enum Error {
         /// Its exit status.
         status: u8,
     },
+    /// What makes the load of `sockctl prove` could not be started.
+    #[error("cannot start {}, which makes the load: {source}", program.display())]
+    Prover {
+        /// The program.
+        program: PathBuf,
+        /// What the kernel answered.
+        source: io::Error,
+    },
     /// Ctrl-C while systemd stops the application.
     #[error("interrupted; systemd goes on stopping {target}")]
     GoesOn {
@@ -136,6 +146,9 @@ impl Error {
             Self::Sockets(_) => Some(
                 "`systemctl status` of the socket says what happened to it; while a slot still holds the old socket, do not stop that slot"
                     .into(),
+            ),
+            Self::Prover { .. } => Some(
+                "it is a package of its own: `cargo install sockprove`, or put the program beside sockctl or on PATH".into(),
             ),
             Self::GivenUp { .. } | Self::Detached { .. } => None,
             Self::Findings { .. } => {

@@ -26,6 +26,7 @@ pub mod logs;
 pub mod metrics;
 pub mod plan;
 pub mod probe;
+pub mod prover;
 pub mod release;
 pub mod report;
 pub mod signals;

@@ -2,9 +2,12 @@
 
 mod load;
 mod marks;
+mod prove;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+
+use crate::prove::ProveError;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
@@ -18,10 +21,15 @@ struct Cli {
     /// Write one JSON object in each line instead of text
     #[arg(long, global = true)]
     json: bool,
+
+    /// Your own systemd's applications, installed with `sockgen install --user`
+    #[arg(long, global = true)]
+    user: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Prove(prove::Args),
     Load(load::Args),
     /// Print the completions of a shell
     #[command(hide = true)]
@@ -36,8 +44,9 @@ enum Verb {
 
 /// Does what was typed.
 pub fn main() -> ExitCode {
-    let Cli { command, json } = Cli::parse();
+    let Cli { command, json, user } = Cli::parse();
     let done = match command {
+        Verb::Prove(args) => prove::run(args, user, json),
         Verb::Load(args) => load::load(args, json),
         Verb::Completions { shell } => {
             clap_complete::generate(
@@ -48,17 +57,17 @@ pub fn main() -> ExitCode {
             );
             Ok(ExitCode::SUCCESS)
         }
-        Verb::Man => {
-            let mut page = Vec::new();
-            let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
-            rendered
-                .and_then(|()| std::io::stdout().write_all(&page))
-                .map_err(anyhow::Error::from)
-                .map(|()| ExitCode::SUCCESS)
-        }
+        Verb::Man => manual().map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
-        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        let hint = error.downcast_ref::<ProveError>().map(ProveError::hint);
+        let hint = hint.map_or(String::new(), |hint| format!("hint: {hint}\n"));
+        // A terminal that is gone must not change the exit status.
+        let _ = write!(std::io::stderr(), "error: {error:#}\n{hint}");
         ExitCode::FAILURE
     })
+}
+
+fn manual() -> anyhow::Result<()> {
+    Ok(clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?)
 }

@@ -1,6 +1,7 @@
 //! A load: its threads, its clients, and its end.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
@@ -11,6 +12,8 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
+use crate::client::Client;
+use crate::failure::{Failure, FailureKind};
 use crate::kind::Kind;
 use crate::probe::{self, Probes};
 use crate::schedule::Pace;
@@ -34,8 +37,8 @@ pub struct Load {
     pub duration: Duration,
     /// How long an answer may take.
     pub timeout: Duration,
-    /// The body of every answer, when it is known.
-    pub expect: Option<String>,
+    /// The bodies that an answer may have; any, when there are none.
+    pub expect: Vec<String>,
     /// Whether answers are counted by their bodies.
     pub by_body: bool,
     /// How many threads send requests.
@@ -231,6 +234,22 @@ fn nanos(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
     // Neither clock is ever negative.
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// One request by a client of this kind, and what came of it.
+pub async fn ask(kind: Kind, target: &Target, timeout: Duration) -> Result<(), Failure> {
+    let once = async {
+        let (target, counters, shared) = (Rc::new(target.clone()), Rc::default(), Rc::default());
+        let mut client = Client::new(kind, target, counters, shared);
+        let answered = client.exchange().await?;
+        client.close().await;
+        if (200..300).contains(&answered.status) {
+            return Ok(());
+        }
+        Err(Failure::new(FailureKind::Status, format!("status {}", answered.status)))
+    };
+    let late = |_| Failure::new(FailureKind::Timeout, "no answer");
+    LocalSet::new().run_until(tokio::time::timeout(timeout, once)).await.map_err(late)?
 }
 
 /// As many threads as the machine has processors.

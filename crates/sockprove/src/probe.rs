@@ -15,8 +15,9 @@ use crate::target::{Address, Target};
 use crate::timer::{Timer, micros};
 use crate::witness::Witness;
 
-/// Connections that are waited for at a time: more than that are not begun.
-const AT_ONCE: usize = 1000;
+/// Connections that are waited for at a time. More are not begun: a service that is slow at full speed should not have these as a load of
+/// their own, and a gap is as long however many wait in it.
+const AT_ONCE: usize = 8;
 
 /// What the connections saw.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +32,6 @@ struct Prober {
     going: Going,
     tally: RefCell<Tally>,
     probes: RefCell<Probes>,
-    under_way: Rc<()>,
 }
 
 /// Connects every `interval` until the load ends.
@@ -43,12 +43,7 @@ pub(crate) async fn run(going: Going, interval: Duration) -> io::Result<(Tally, 
         authority: witness.address.to_string(),
         path: "/".into(),
     });
-    let prober = Rc::new(Prober {
-        going,
-        tally: RefCell::default(),
-        probes: RefCell::default(),
-        under_way: Rc::new(()),
-    });
+    let prober = Rc::new(Prober { going, tally: RefCell::default(), probes: RefCell::default() });
     let timer = Timer::new()?;
     let mut due = prober.going.start;
     while !prober.going.is_over() {
@@ -57,24 +52,24 @@ pub(crate) async fn run(going: Going, interval: Duration) -> io::Result<(Tally, 
             () = prober.going.over() => break,
             waited = timer.until(due) => waited?,
         }
-        if Rc::strong_count(&prober.under_way) > AT_ONCE {
-            continue;
-        }
         for (target, is_service) in [(&service, true), (&own, false)] {
-            let (prober, target) = (Rc::clone(&prober), Rc::clone(target));
-            let held = Rc::clone(&prober.under_way);
-            tokio::task::spawn_local(async move {
-                prober.connect(target, is_service).await;
-                drop(held);
-            });
+            if under_way(target) < AT_ONCE {
+                let (prober, target) = (Rc::clone(&prober), Rc::clone(target));
+                tokio::task::spawn_local(async move { prober.connect(target, is_service).await });
+            }
         }
     }
     // Those that are under way have their time.
     let end = Instant::now() + prober.going.load.timeout;
-    while Rc::strong_count(&prober.under_way) > 1 && Instant::now() < end {
+    while under_way(&service) > 0 && Instant::now() < end {
         timer.until(Instant::now() + Duration::from_millis(1)).await?;
     }
     Ok((prober.tally.take(), prober.probes.take()))
+}
+
+/// Connections to it that are waited for: each holds it.
+fn under_way(target: &Rc<Target>) -> usize {
+    Rc::strong_count(target) - 1
 }
 
 impl Prober {

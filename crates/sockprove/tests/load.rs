@@ -24,7 +24,7 @@ fn load(url: &str, kind: Kind, pace: Pace) -> Load {
         target: Target::parse(url, None).unwrap(),
         duration: Duration::from_millis(300),
         timeout: Duration::from_millis(500),
-        expect: Some("fine".into()),
+        expect: vec!["fine".into()],
         by_body: true,
         threads: 2,
         probe: None,
@@ -127,7 +127,7 @@ fn a_stall_of_accept_is_a_gap_that_the_witness_has_not() {
     assert_eq!(record.failed, 0, "{:?}", record.faults.first());
     let accepts = record.accepts.unwrap();
     let gap = accepts.gaps[0];
-    assert!(accepts.connections > 100, "{accepts:?}");
+    assert!(accepts.connections > 40, "{accepts:?}");
     assert!((55_000..200_000).contains(&gap.us) && gap.witness_us < gap.us / 2, "{accepts:?}");
 }
 

@@ -84,6 +84,10 @@ enum Fault {
     SickensAfterRequests(u64),
     /// It exits in the middle of the request after these.
     DiesAfterRequests(u64),
+    /// It drops the connection of each request whose number is a multiple of this.
+    DropsOneIn(u64),
+    /// It does nothing at all for 50 ms in the request after these, once.
+    StallsAfterRequests(u64),
 }
 
 impl Shop {
@@ -120,6 +124,8 @@ impl Fault {
             "sickens-after" => Self::SickensAfter(Duration::from_millis(number)),
             "sickens-after-requests" => Self::SickensAfterRequests(number),
             "dies-after-requests" => Self::DiesAfterRequests(number),
+            "drops-one-in" => Self::DropsOneIn(number),
+            "stalls-after-requests" => Self::StallsAfterRequests(number),
             _ => bail!("FAULT: {text:?} is not known"),
         })
     }
@@ -146,6 +152,16 @@ async fn count(State(shop): State<Arc<Shop>>, request: Request, next: Next) -> R
         eprintln!("shop {}: dies in a request, the file FAULT says so", shop.version);
         #[expect(clippy::disallowed_methods, clippy::exit, reason = "to die is the fault")]
         std::process::exit(9);
+    }
+    match shop.fault {
+        Fault::DropsOneIn(number) if (before + 1).is_multiple_of(number) => {
+            panic!("drops the request, the file FAULT says so")
+        }
+        Fault::StallsAfterRequests(most) if before == most => {
+            #[expect(clippy::disallowed_methods, reason = "to stand still is the fault")]
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        _ => {}
     }
     next.run(request).await
 }

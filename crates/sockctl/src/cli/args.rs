@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -75,6 +76,15 @@ pub(super) enum Verb {
         /// Mend what can be mended without a gap, and say what was not touched and why
         #[arg(long)]
         fix: bool,
+    },
+    /// Deploy an application under load, and say whether any client lost anything
+    ///
+    /// Becomes sockprove(1), which makes the load. `sockctl prove --help` says all that it can be asked.
+    #[command(disable_help_flag = true)]
+    Prove {
+        /// The application, and what is asked of it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "APP …")]
+        arguments: Vec<OsString>,
     },
     /// Print the completions of a shell
     #[command(hide = true)]

@@ -42,9 +42,9 @@ pub(super) struct Args {
     /// An answer that takes longer is a failure
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     timeout: Duration,
-    /// The body of every answer; another one is a failure
+    /// The body of every answer; another one is a failure. More than one may be given
     #[arg(long, value_name = "TEXT")]
-    expect: Option<String>,
+    expect: Vec<String>,
     /// Count the answers by their bodies, with the time of the first and the last of each
     #[arg(long)]
     by_body: bool,

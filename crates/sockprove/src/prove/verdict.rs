@@ -1,0 +1,219 @@
+//! What was seen against what was promised.
+
+use super::deploy::Deploy;
+use super::proof::{Finding, Limits, LoadRecord, Round, Verdict};
+use super::starved::within;
+use crate::failure::FailureKind;
+use crate::record::{Accepts, GapRecord};
+
+/// A time without an accept is a stall when it is so many times longer than 99 of 100 of them.
+const UNUSUAL: u32 = 5;
+
+/// How many faults are told with their place. All are counted.
+const FINDINGS: usize = 100;
+
+/// When one of a thousand requests is sent so late, it is the machine that is measured.
+const LATE_US: u32 = 20_000;
+
+/// What [`judge`] finds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// Whether it is what was promised.
+    pub verdict: Verdict,
+    /// Why not.
+    pub reasons: Vec<String>,
+    /// Where not.
+    pub findings: Vec<Finding>,
+    /// What should be known besides.
+    pub notes: Vec<String>,
+}
+
+/// Looks at all loops.
+pub fn judge(rounds: &[Round], gated: bool, limits: Limits) -> Judgement {
+    let (mut reasons, mut findings, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    for round in rounds {
+        let place = Place { round, gated };
+        for deploy in &round.deploys {
+            reasons.extend(misdeployed(round, deploy));
+        }
+        for load in &round.loads {
+            reasons.extend(failures(round, load));
+            findings.extend(place.failures(load));
+            reasons.extend(slowdown(round, load, limits));
+            notes.extend(lateness(load));
+            if let Some(accepts) = &load.record.accepts {
+                let stalls = place.stalls(accepts, limits, &mut notes);
+                if let Some(longest) = stalls.first() {
+                    let count = stalls.len();
+                    reasons.push(format!(
+                        "{} loop: nobody was accepted for {longest}{}",
+                        round.pace,
+                        match count {
+                            1 => String::new(),
+                            _ => format!(", and {} times more for too long", count - 1),
+                        }
+                    ));
+                }
+                findings.extend(stalls.into_iter().map(|stall| stall.finding));
+            }
+        }
+    }
+    findings.sort_by_key(|finding| finding.at_ns);
+    findings.truncate(FINDINGS);
+    let verdict = match reasons.is_empty() {
+        false => Verdict::Fail,
+        true if rounds.iter().any(|round| round.interrupted) => Verdict::Interrupted,
+        true => Verdict::Pass,
+    };
+    Judgement { verdict, reasons, findings, notes }
+}
+
+/// A deploy that somebody ended is no fault of the service's.
+fn misdeployed(round: &Round, deploy: &Deploy) -> Option<String> {
+    if deploy.is_live() || round.interrupted {
+        return None;
+    }
+    let outcome = deploy.outcome.as_deref().unwrap_or("without an end");
+    let error = deploy.error.as_deref().unwrap_or_default();
+    let (loop_, number, first) =
+        (&round.pace, deploy.number, error.lines().next().unwrap_or_default());
+    Some(format!("{loop_} loop: deploy {number} is not live ({outcome}): {first}"))
+}
+
+fn failures(round: &Round, load: &LoadRecord) -> Vec<String> {
+    let record = &load.record;
+    let who = format!("{} loop, {}", round.pace, record.kind);
+    if record.answered == 0 {
+        return vec![format!("{who}: not one request was answered")];
+    }
+    let failed = record.failures.iter().filter(|(kind, count)| is_fault(**kind) && **count > 0);
+    let requests = record.answered + record.failed;
+    failed.map(|(kind, count)| format!("{who}: {count} of {requests} requests {kind}")).collect()
+}
+
+/// What this machine lacks is not held against the service.
+fn is_fault(kind: FailureKind) -> bool {
+    kind != FailureKind::Machine
+}
+
+fn slowdown(round: &Round, load: &LoadRecord, limits: Limits) -> Option<String> {
+    let most = limits.max_slowdown?;
+    let (steady, swap) = (load.steady.latency, load.swap.latency);
+    let ratio = f64::from(swap.p99_9_us) / f64::from(steady.p99_9_us.max(1));
+    (swap.count > 0 && steady.count > 0 && ratio > most).then(|| {
+        format!(
+            "{} loop, {}: p99.9 was {:.1} ms during the swaps, {ratio:.2} times the {:.1} ms of the steady state; allowed is {most}",
+            round.pace,
+            load.record.kind,
+            f64::from(swap.p99_9_us) / 1e3,
+            f64::from(steady.p99_9_us) / 1e3
+        )
+    })
+}
+
+fn lateness(load: &LoadRecord) -> Vec<String> {
+    let record = &load.record;
+    let mut notes = Vec::new();
+    if record.generator.late.p99_9_us > LATE_US {
+        notes.push(format!(
+            "{} loop, {}: this machine was too busy to send on time (1 of 1000 requests {:.0} ms late or more): latencies are its own, too",
+            record.pace, record.kind, f64::from(record.generator.late.p99_9_us) / 1e3
+        ));
+    }
+    if let Some(count) = record.failures.get(&FailureKind::Machine).filter(|count| **count > 0) {
+        notes.push(format!(
+            "{} loop, {}: {count} requests were not sent, because this machine had no port or descriptor left; a smaller --rate or --connections needs fewer",
+            record.pace, record.kind
+        ));
+    }
+    notes
+}
+
+/// A time without an accept that is too long.
+struct Stall {
+    gap: GapRecord,
+    finding: Finding,
+}
+
+impl std::fmt::Display for Stall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ms = |us| f64::from(us) / 1e3;
+        let Finding { at_s, phase, deploy, .. } = &self.finding;
+        write!(f, "{:.0} ms after {at_s:.3} s, ", ms(self.gap.us))?;
+        match deploy {
+            Some(number) => write!(f, "in deploy {number}, {phase}"),
+            None => write!(f, "while nothing was deployed"),
+        }
+    }
+}
+
+/// Where a fault was seen.
+struct Place<'a> {
+    round: &'a Round,
+    gated: bool,
+}
+
+impl Place<'_> {
+    fn failures(&self, load: &LoadRecord) -> Vec<Finding> {
+        let faults = load.record.faults.iter().filter(|fault| is_fault(fault.kind)).take(FINDINGS);
+        faults
+            .map(|fault| {
+                let client = if fault.probe { "accept" } else { load.record.kind.word() };
+                self.finding(fault.at_ns, client, fault.kind.words(), fault.detail.clone())
+            })
+            .collect()
+    }
+
+    /// The longest first. What the witness waited too, or what the slot had no processor for, is the machine's: a note.
+    fn stalls(&self, accepts: &Accepts, limits: Limits, notes: &mut Vec<String>) -> Vec<Stall> {
+        let allowed = limits.max_gap_us.max(accepts.p99_us.saturating_mul(UNUSUAL));
+        let (mut stalls, mut machine) = (Vec::new(), Vec::new());
+        for gap in accepts.gaps.iter().filter(|gap| gap.us > allowed) {
+            let (from_ns, to_ns) = (gap.from_ns, gap.from_ns + u64::from(gap.us) * 1000);
+            let mut finding = self.finding(from_ns, "accept", "stall", String::new());
+            let starved_us = within(&self.round.starved, &finding.slots, from_ns, to_ns);
+            if gap.us.saturating_sub(gap.witness_us.max(starved_us)) <= allowed {
+                machine.push(gap.us);
+                continue;
+            }
+            finding.detail = format!(
+                "nobody was accepted for {:.1} ms; a listener that does nothing else was within {:.1} ms, and the slot had no processor for {:.1} ms; \
+                 allowed is {:.0} ms more than that",
+                f64::from(gap.us) / 1e3,
+                f64::from(gap.witness_us) / 1e3,
+                f64::from(starved_us) / 1e3,
+                f64::from(allowed) / 1e3
+            );
+            stalls.push(Stall { gap: *gap, finding });
+        }
+        if let Some(longest) = machine.first() {
+            notes.push(format!(
+                "{} loop: {} times nobody was accepted because this machine had no processor for it, for {:.0} ms at most",
+                self.round.pace,
+                machine.len(),
+                f64::from(*longest) / 1e3
+            ));
+        }
+        stalls
+    }
+
+    fn finding(&self, at_ns: u64, client: &str, what: &str, detail: String) -> Finding {
+        let deploys = &self.round.deploys;
+        let under_way = deploys.iter().find(|deploy| deploy.is_at(at_ns));
+        let slots = match under_way.or_else(|| deploys.iter().rev().find(|d| d.ended_ns <= at_ns)) {
+            Some(deploy) => deploy.accepting(at_ns, self.gated),
+            None => deploys.first().and_then(|first| first.from.clone()).into_iter().collect(),
+        };
+        Finding {
+            at_ns,
+            at_s: at_ns.saturating_sub(self.round.start_ns) as f64 / 1e9,
+            pace: self.round.pace.clone(),
+            client: client.into(),
+            deploy: under_way.map(|deploy| deploy.number),
+            phase: under_way.map_or("steady".into(), |deploy| deploy.phase(at_ns)),
+            slots,
+            what: what.into(),
+            detail,
+        }
+    }
+}

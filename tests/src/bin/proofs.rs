@@ -1,0 +1,65 @@
+//! How often `sockctl prove` is right: many runs on a service without a fault, on one that drops one request in 100 000, and on one that
+//! stands still for 50 ms, once.
+
+use std::process::ExitCode;
+
+use e2e::binaries;
+use e2e::sandbox::Output;
+use e2e::shop::Shop;
+use serde_json::Value;
+
+/// Runs on each service, when no number is given.
+const RUNS: u32 = 10;
+
+/// Short times, so that a run takes seconds.
+const SHORT: &str = "[start]\ntimeout = \"5s\"\n[health]\npath = \"/health\"\ninterval = \"50ms\"\n\
+                     [swap]\nstable = \"500ms\"\nwatch = \"500ms\"\ndrain = \"2s\"\n";
+
+fn main() -> ExitCode {
+    let _ = binaries::get();
+    let runs = std::env::args().nth(1).map_or(RUNS, |runs| runs.parse().expect("a number of runs"));
+    let shop = Shop::enabled_with(SHORT);
+    let cases = [
+        ("faultless", None, "pass", &["--deploys", "2", "--websocket", "/ws"][..]),
+        ("drops", Some("drops-one-in=100000"), "fail", &["--connections", "64"]),
+        ("stalls", Some("stalls-after-requests=3000"), "fail", &["--rate", "1000"]),
+    ];
+    let mut wrong = 0;
+    for (name, fault, expected, words) in cases {
+        shop.deploy(&shop.release(name, fault)).ok();
+        for run in 1..=runs {
+            // What stands still once does so again only in a new process.
+            shop.sockctl(["restart", "shop"]).ok();
+            let argv =
+                ["sockctl", "--json", "prove", "shop", "--duration", "4s"].iter().chain(words);
+            let proof = proof(&shop.sandbox.run(argv));
+            let verdict = proof["verdict"].as_str().expect("a verdict");
+            let right = if verdict == expected { "" } else { "WRONG: " };
+            wrong += u32::from(verdict != expected);
+            println!("{right}{name} {run}: {verdict}, {}", told(&proof));
+        }
+    }
+    println!("{wrong} verdicts were wrong");
+    if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn proof(output: &Output) -> Value {
+    let lines = output.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let end = lines.into_iter().find(|event| event["event"] == "end");
+    end.unwrap_or_else(|| panic!("no end:\n{output}"))["proof"].take()
+}
+
+/// What it was decided by.
+fn told(proof: &Value) -> String {
+    let rounds = proof["rounds"].as_array().into_iter().flatten();
+    let gaps = rounds.map(|round| {
+        let accepts = &round["loads"][0]["record"]["accepts"];
+        let ms = |us: &Value| us.as_f64().unwrap_or_default() / 1e3;
+        let (longest, witness) = (&accepts["gaps"][0], ms(&accepts["gaps"][0]["witness_us"]));
+        let (loop_, gap, p99) = (&round["loop"], ms(&longest["us"]), ms(&accepts["p99_us"]));
+        format!("{loop_} loop: no accept for {gap:.1} ms (witness {witness:.1}, p99 {p99:.1})")
+    });
+    let gaps = gaps.collect::<Vec<_>>().join("; ");
+    let (requests, failed, first) = (&proof["requests"], &proof["failed"], &proof["reasons"][0]);
+    format!("{failed} of {requests} failed; {gaps}; {first}")
+}
