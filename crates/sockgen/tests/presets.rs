@@ -165,6 +165,37 @@ fn what_a_preset_cannot_do_is_refused() {
 }
 
 #[test]
+fn a_program_behind_a_proxy_is_told_where_to_listen() {
+    let made = TempDir::new().unwrap();
+    let args = "init --preset proxyd --name shop --listen http=[::]:80 --exec /usr/bin/java --arg=--port={port} \
+                --proxy-to 127.0.0.1:7001 --proxy-to [::1]:7002";
+    let output = sockgen(made.path(), &args.split_whitespace().collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let files = tree(made.path());
+    for (file, words) in [
+        ("shop-blue.service", "ExecStart=/usr/bin/java --port=7001\n"),
+        ("shop-green.service", "ExecStart=/usr/bin/java --port=7002\n"),
+        ("shop-blue-proxy.service", " 127.0.0.1:7001\n"),
+        ("shop-green-proxy.service", " ::1:7002\n"),
+    ] {
+        assert!(files[file].0.contains(words), "{words:?} is not in {}", files[file].0);
+    }
+    let none = TempDir::new().unwrap();
+    let start = ["init", "--name", "shop", "--listen", "http=127.0.0.1:80", "--preset"];
+    for (more, says) in [
+        (
+            &["proxyd", "--proxy-to", "127.0.0.1:1"][..],
+            "--proxy-to: 1 addresses, and there are two slots",
+        ),
+        (&["proxyd", "--proxy-to", "1", "--proxy-to", "2"], "--proxy-to: \"1\" is not an address"),
+        (&["proxyd", "--proxy-to", "0.0.0.0:1", "--proxy-to", "[::1]:2"], "past the sockets"),
+        (&["node", "--proxy-to", "[::1]:1", "--proxy-to", "[::1]:2"], "takes systemd's sockets"),
+    ] {
+        refused(none.path(), &[&start[..], more].concat(), &[says]);
+    }
+}
+
+#[test]
 fn the_words_of_the_person_are_in_the_program() {
     let made = TempDir::new().unwrap();
     let args = "init --preset axum --main --name billing --listen api=[::1]:81 --health-path /ok";

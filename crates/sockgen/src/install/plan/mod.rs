@@ -1,6 +1,7 @@
 //! What to change, decided from the manifest and from what is on the machine. No I/O here.
 
 mod consequences;
+mod proxies;
 
 use std::path::Path;
 
@@ -32,6 +33,7 @@ pub(crate) fn plan(
     outside(root, app, now, &mut problems);
     let mut notes = Vec::new();
     slots_gone(app, units, now, &mut problems, &mut notes);
+    proxies::gone(app, units, now, &mut problems);
     addresses(app, now, &mut problems, &mut notes);
     user(app, now, &mut problems, &mut notes);
     consequences::notes(app, units, now, &mut notes);
@@ -175,7 +177,7 @@ fn slots_gone(
 ) {
     let name = app.name();
     let (systemctl, sockctl) = (app.place().typed("systemctl"), app.place().typed("sockctl"));
-    for unit in gone(units, now) {
+    for unit in gone(units, now).filter(|unit| proxies::slot_of(unit).is_none()) {
         let slot = unit.strip_prefix(name.as_ref()).and_then(|rest| rest.strip_prefix('-'));
         let slot = slot.and_then(|slot| slot.strip_suffix(".service")).unwrap_or(unit);
         let is_live = matches!(

@@ -143,6 +143,31 @@ fn a_slot_goes_when_it_does_not_run() {
 }
 
 #[test]
+fn a_proxy_that_runs_keeps_its_unit() {
+    let proxied = format!(
+        "{}[proxy.to]\nblue = \"127.0.0.1:1\"\ngreen = \"127.0.0.1:2\"\namber = \"127.0.0.1:3\"\n",
+        RELEASE.replace(
+            "[listeners",
+            "gate = false\nslots = [\"blue\", \"green\", \"amber\"]\n[listeners"
+        )
+    );
+    let mut now = installed(&proxied);
+    assert!(decide(RELEASE, &now).is_ok(), "nothing runs");
+    start(&mut now, "shop-blue.service");
+    start(&mut now, "shop-blue-proxy.service");
+    refused(
+        RELEASE,
+        &now,
+        "shop-blue-proxy.service runs, and the manifest has no [proxy] any more",
+    );
+    // A slot with a proxy goes as any other.
+    let two = proxied.replace(", \"amber\"]", "]").replace("amber = \"127.0.0.1:3\"\n", "");
+    let plan = decide(&two, &now).unwrap();
+    assert!(plan.deletes("shop-amber.service") && plan.deletes("shop-amber-proxy.service"));
+    assert_eq!(plan.notes.iter().filter(|note| note.contains("amber")).count(), 1);
+}
+
+#[test]
 fn files_of_others_stay() {
     let mut now = fresh();
     now.found.insert("shop.target".into(), Found::File("[Unit]\n".into()));
