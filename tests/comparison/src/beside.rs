@@ -11,7 +11,7 @@ use crate::sample::Windows;
 use crate::summary::median;
 use crate::tools::Tools;
 
-/// What one second of a load costs and brings.
+/// What a load costs and brings.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
 pub struct Steady {
     /// Requests each second.
@@ -44,6 +44,13 @@ pub struct Beside {
     pub ratio: Steady,
 }
 
+/// Short, so that both see the same machine.
+const WINDOWS: Windows =
+    Windows { warm: Duration::from_millis(300), window: Duration::from_secs(1) };
+
+/// So many pairs of the same two processes: where one happens to lie in memory makes a per cent or two.
+const OF_TWO_PROCESSES: usize = 5;
+
 /// Measures so many pairs under each load.
 ///
 /// # Errors
@@ -51,36 +58,42 @@ pub struct Beside {
 ///
 /// # Panics
 /// When a machine does not boot.
-pub fn pairs(count: usize, windows: Windows, tools: &Tools) -> Result<Vec<Pair>> {
-    let [bare, ours] = [BARE, OURS].map(|name| {
-        let rival = Rival::named(name).map_err(anyhow::Error::msg);
-        rival.and_then(|rival| Machine::boot(rival, tools))
-    });
-    let (bare, ours) = (bare?, ours?);
+pub fn pairs(count: usize, tools: &Tools) -> Result<Vec<Pair>> {
     let mut pairs = Vec::new();
-    for load in [&KEEP_ALIVE, &ONE_SHOT] {
-        for n in 0..count {
-            eprintln!("beside the bare application: {}, {} of {count}", load.name, n + 1);
-            // Whoever comes second has the warmer machine: by turns.
-            let pair = if n % 2 == 0 {
-                let bare = steady(&bare, load, windows)?;
-                Pair { load: load.name, bare, ours: steady(&ours, load, windows)? }
-            } else {
-                let ours = steady(&ours, load, windows)?;
-                Pair { load: load.name, bare: steady(&bare, load, windows)?, ours }
-            };
-            pairs.push(pair);
+    for from in (0..count).step_by(OF_TWO_PROCESSES) {
+        let [bare, ours] = [BARE, OURS].map(|name| {
+            let rival = Rival::named(name).map_err(anyhow::Error::msg);
+            rival.and_then(|rival| Machine::boot(rival, tools))
+        });
+        let (bare, ours) = (bare?, ours?);
+        for n in from..count.min(from + OF_TWO_PROCESSES) {
+            eprintln!("beside the bare application: {} of {count}", n + 1);
+            for load in [&KEEP_ALIVE, &ONE_SHOT] {
+                pairs.push(pair(n, &bare, &ours, load)?);
+            }
         }
     }
     Ok(pairs)
 }
 
-fn steady(machine: &Machine, load: &Load, windows: Windows) -> Result<Steady> {
+/// Whoever comes second has the warmer machine: by turns.
+fn pair(n: usize, bare: &Machine, ours: &Machine, load: &Load) -> Result<Pair> {
+    let name = load.name;
+    if n.is_multiple_of(2) {
+        let bare = steady(bare, load)?;
+        Ok(Pair { load: name, bare, ours: steady(ours, load)? })
+    } else {
+        let ours = steady(ours, load)?;
+        Ok(Pair { load: name, bare: steady(bare, load)?, ours })
+    }
+}
+
+fn steady(machine: &Machine, load: &Load) -> Result<Steady> {
     let mut running = load.start(machine)?;
-    running.run_for(windows.warm)?;
+    running.run_for(WINDOWS.warm)?;
     running.mark("steady")?;
     let before = machine.processor_time()?;
-    running.run_for(windows.window)?;
+    running.run_for(WINDOWS.window)?;
     let cpu = machine.processor_time()? - before;
     running.mark("end")?;
     let record = running.finish()?;

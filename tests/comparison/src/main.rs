@@ -31,7 +31,7 @@ struct Cli {
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Pairs of runs of sockact and of the bare application
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 15)]
     pairs: usize,
     /// Write into this folder
     #[arg(long, value_name = "FOLDER")]
@@ -51,7 +51,7 @@ fn main() -> Result<ExitCode> {
     let rounds = Rounds { rivals: &rivals, loads: &LOADS, turns: cli.rounds, windows: WINDOWS };
     let mut results = Results { seen: rounds.run(&tools), pairs: Vec::new(), many: Vec::new() };
     if cli.rivals.is_empty() {
-        results.pair(cli.pairs, WINDOWS, &tools);
+        results.pair(cli.pairs, &tools);
     }
     if cli.full {
         results.swap_many(cli.swaps, WINDOWS, &tools);

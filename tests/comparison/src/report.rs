@@ -46,8 +46,8 @@ const PERCENTILES: [fn(&Window) -> u32; 4] =
 
 impl Results {
     /// Measures ours beside the bare application.
-    pub fn pair(&mut self, count: usize, windows: Windows, tools: &Tools) {
-        match attempt(|| beside::pairs(count, windows, tools)) {
+    pub fn pair(&mut self, count: usize, tools: &Tools) {
+        match attempt(|| beside::pairs(count, tools)) {
             Ok(pairs) => self.pairs = pairs,
             Err(why) => self.seen.broken.push(Broken { rival: "beside the bare", turn: 0, why }),
         }

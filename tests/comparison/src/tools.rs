@@ -85,14 +85,7 @@ pub fn caddy() -> PathBuf {
 /// When it cannot be found out.
 pub fn library_version(rival: &str) -> Result<String> {
     match rival {
-        "tableflip" => {
-            let packages = packages()?;
-            let mut names = packages.iter().filter_map(|path| path.file_name()?.to_str());
-            let name =
-                names.find_map(|name| name.strip_prefix("golang-github-cloudflare-tableflip-dev_"));
-            let version = name.and_then(|rest| rest.split('_').next());
-            Ok(version.context("the package of tableflip is installed, not unpacked")?.to_owned())
-        }
+        "tableflip" => tableflip(),
         "bare-go" => {
             let said = Command::new("go").arg("version").output().context("go version")?;
             let said = String::from_utf8_lossy(&said.stdout).into_owned();
@@ -109,4 +102,20 @@ fn locked(name: &str) -> Result<String> {
     let of = format!("name = \"{name}\"\nversion = \"");
     let found = lock.split_once(&of).and_then(|(_, rest)| rest.split('"').next());
     Ok(found.with_context(|| format!("Cargo.lock has no {name}"))?.to_owned())
+}
+
+/// The version of the package: of the one that was unpacked, or of the one that is installed.
+fn tableflip() -> Result<String> {
+    const PACKAGE: &str = "golang-github-cloudflare-tableflip-dev";
+    let packages = packages()?;
+    let names = packages.iter().filter_map(|path| path.file_name()?.to_str());
+    let mut versions = names.filter_map(|name| name.strip_prefix(PACKAGE)?.split('_').nth(1));
+    if let Some(version) = versions.next() {
+        return Ok(version.to_owned());
+    }
+    let mut query = Command::new("dpkg-query");
+    query.args(["--show", "--showformat=${Version}", PACKAGE]);
+    let said = query.output().context("cannot start dpkg-query")?;
+    ensure!(said.status.success(), "{PACKAGE} is neither unpacked nor installed");
+    Ok(String::from_utf8_lossy(&said.stdout).into_owned())
 }
