@@ -154,6 +154,40 @@ fn units_of_one_service_get_notes() {
     assert_eq!(found, [("S01", Severity::Note), ("S02", Severity::Note)]);
 }
 
+/// A proxy gets the sockets, and the program behind it is the slot: each is looked at for what it is.
+#[test]
+fn a_slot_behind_a_proxy_is_held_to_the_rules() {
+    let manifest = folder().parent().unwrap().join("cases/proxied/sockact.toml");
+    let good = texts(&App::parse(&fs::read_to_string(manifest).unwrap()).unwrap());
+    let (proxy, slot) = ("proxied-blue-proxy.service", "proxied-blue.service");
+    for (unit, line, with, rules) in [
+        (proxy, "NonBlocking=yes", "", &["S05"][..]),
+        (proxy, "StartLimitIntervalSec=0", "", &["S01"]),
+        (slot, "StartLimitIntervalSec=0", "", &["S01"]),
+        (proxy, "Restart=always", "Restart=on-failure", &["S03"]),
+        (proxy, "PartOf=proxied.target", "", &["S08"]),
+        (proxy, "LimitNOFILE=65536", "", &["S33"]),
+        (proxy, "Sockets=proxied-http.socket", "Sockets=other.socket", &["S15"]),
+        (proxy, "After=proxied-blue.service", "Requires=proxied-http.socket", &["S09"]),
+        (
+            slot,
+            "Environment=SOCKACT_DRAIN_USEC=30000000",
+            "Environment=SOCKACT_DRAIN_USEC=40000000",
+            &["S21"],
+        ),
+        (slot, "Alias=proxied.service", "", &["S18"]),
+        // Alone with sockets it would be a slot, of which nobody knows which is live.
+        (proxy, "BindsTo=proxied-blue.service", "", &["S18", "S19", "S24"]),
+    ] {
+        let mut texts = good.clone();
+        let text = texts.get_mut(unit).unwrap();
+        assert!(text.contains(&format!("{line}\n")), "{unit} has no {line}");
+        *text = text.replace(&format!("{line}\n"), &format!("{with}\n"));
+        let found: BTreeSet<_> = check(&units(&texts)).iter().map(|found| found.rule).collect();
+        assert_eq!(found, rules.iter().copied().collect(), "{unit} without {line}");
+    }
+}
+
 #[test]
 fn two_services_with_one_socket_are_slots_whoever_wrote_them() {
     let mut units = Units::default();
