@@ -1,6 +1,7 @@
 //! `sockctl prove`: nothing to find where nothing is wrong, and each fault with its place where something is.
 
 use e2e::shop::Shop;
+use e2e::terminal::Terminal;
 use serde_json::Value;
 
 /// Upgraded connections go on until the drain's deadline.
@@ -106,6 +107,28 @@ fn one_dropped_request_of_100_000_and_one_stall_are_found_with_their_place() {
         (&found["what"], &found["client"]),
         (&"stall".into(), &"accept".into()),
         "{found:#}"
+    );
+}
+
+#[test]
+fn ctrl_c_undoes_the_deploy_ends_the_load_and_leaves_a_part_of_the_proof() {
+    let shop = shop();
+    let line = "exec sockctl prove shop --duration 500ms --report /tmp/part.html";
+    let mut terminal = Terminal::run(&shop.sandbox, (100, 40), line);
+    terminal.until("a deploy that goes on", |screen| {
+        screen.contents().contains("deploy 1").then_some(())
+    });
+    terminal.press("\x03");
+    let (code, parser, _) = terminal.end();
+    let text = parser.screen().contents();
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("INTERRUPTED: 0 of "), "{text}");
+    assert!(!text.contains('…'), "a wait is left over:\n{text}");
+    assert_eq!((shop.one_live_slot().as_str(), shop.get().as_str()), ("blue", "v1"));
+    let page = shop.sandbox.run(["cat", "/tmp/part.html"]).ok().stdout;
+    assert!(
+        page.contains("INTERRUPTED: 0 of ") && page.contains("a part of what was asked"),
+        "{page}"
     );
 }
 

@@ -1,5 +1,5 @@
 //! How often `sockctl prove` is right: many runs on a service without a fault, on one that drops one request in 100 000, and on one that
-//! stands still for 50 ms, once.
+//! stands still for 50 ms, once. The page of the last run on each is left in `target/proofs`.
 
 use std::process::ExitCode;
 
@@ -14,6 +14,9 @@ const RUNS: u32 = 10;
 /// Short times, so that a run takes seconds.
 const SHORT: &str = "[start]\ntimeout = \"5s\"\n[health]\npath = \"/health\"\ninterval = \"50ms\"\n\
                      [swap]\nstable = \"500ms\"\nwatch = \"500ms\"\ndrain = \"2s\"\n";
+
+/// Where a run writes it.
+const PAGE: &str = "/tmp/proof.html";
 
 fn main() -> ExitCode {
     let _ = binaries::get();
@@ -38,9 +41,17 @@ fn main() -> ExitCode {
             wrong += u32::from(verdict != expected);
             println!("{right}{name} {run}: {verdict}, {}", told(&proof));
         }
+        keep_page(&shop, name);
     }
     println!("{wrong} verdicts were wrong");
     if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn keep_page(shop: &Shop, name: &str) {
+    let folder = binaries::workspace().join("target/proofs");
+    std::fs::create_dir_all(&folder).expect("target can be written");
+    let page = shop.sandbox.run(["cat", PAGE]).ok().stdout;
+    std::fs::write(folder.join(format!("{name}.html")), page).expect("target can be written");
 }
 
 fn proof(output: &Output) -> Value {

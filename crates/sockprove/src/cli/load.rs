@@ -36,7 +36,7 @@ pub(super) struct Args {
     /// Closed loop: so many requests at a time, each sent when the last one is answered; with http2 eight on each connection
     #[arg(long, group = "pace", value_name = "N")]
     connections: Option<NonZeroU32>,
-    /// For how long, an hour at most
+    /// For how long, an hour at most; each request takes eight bytes of memory
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     duration: Duration,
     /// An answer that takes longer is a failure

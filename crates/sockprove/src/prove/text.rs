@@ -80,18 +80,20 @@ pub fn place(finding: &super::proof::Finding) -> String {
 /// The verdict in one sentence, with what it is worth.
 pub fn headline(proof: &Proof) -> String {
     let Proof { requests, failed, .. } = proof;
-    let deploys: usize = proof.rounds.iter().map(|round| round.deploys.len()).sum();
+    let deploys = match proof.rounds.iter().map(|round| round.deploys.len()).sum() {
+        1 => "1 deploy".into(),
+        count => format!("{count} deploys"),
+    };
     match proof.verdict {
         Verdict::Fail => {
-            format!("FAIL: {failed} of {requests} requests failed over {deploys} deploys")
+            format!("FAIL: {failed} of {requests} requests failed over {deploys}")
         }
         Verdict::Interrupted => format!(
-            "INTERRUPTED: {failed} of {requests} requests failed until then, over {deploys} deploys; this is a part of what was asked"
+            "INTERRUPTED: {failed} of {requests} requests failed until then, over {deploys}; this is a part of what was asked"
         ),
-        Verdict::Pass => format!(
-            "PASS: 0 of {requests} requests failed over {deploys} deploys{}",
-            worth(*requests)
-        ),
+        Verdict::Pass => {
+            format!("PASS: 0 of {requests} requests failed over {deploys}{}", worth(*requests))
+        }
     }
 }
 

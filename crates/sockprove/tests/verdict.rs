@@ -1,0 +1,254 @@
+//! What is held against a service, what against the machine, and where it is said to have been.
+
+use std::collections::BTreeMap;
+
+use sockprove::failure::FailureKind;
+use sockprove::kind::Kind;
+use sockprove::prove::deploy::{Deploy, Step};
+use sockprove::prove::html::html;
+use sockprove::prove::proof::{Limits, LoadRecord, Machine, Proof, Round, Starved, Verdict};
+use sockprove::prove::text::text;
+use sockprove::prove::verdict::{Judgement, judge};
+use sockprove::record::{
+    Accepts, FaultRecord, GapRecord, Generator, Latency, Record, Slice, Summary,
+};
+
+const MS: u64 = 1_000_000;
+const LIMITS: Limits = Limits { max_gap_us: 25_000, max_slowdown: None };
+
+fn deploy() -> Deploy {
+    let step = |step: &str, from: u64, to: u64| Step {
+        step: step.into(),
+        from_ns: from * MS,
+        to_ns: to * MS,
+        ok: true,
+        detail: "<done>".into(),
+    };
+    Deploy {
+        number: 1,
+        command: "sockctl restart shop".into(),
+        from: Some("blue".into()),
+        into: Some("green".into()),
+        began_ns: 1000 * MS,
+        ended_ns: 2000 * MS,
+        outcome: Some("live".into()),
+        steps: vec![step("start", 1010, 1100), step("open", 1200, 1201), step("close", 1202, 1203)],
+        ..Deploy::default()
+    }
+}
+
+fn round() -> Round {
+    let latency =
+        Latency { count: 100, p50_us: 1, p90_us: 2, p99_us: 3, p99_9_us: 1000, max_us: 5 };
+    let record = Record {
+        version: 1,
+        url: "http://shop/".into(),
+        address: "127.0.0.1:80".into(),
+        kind: Kind::OneShot,
+        pace: "open".into(),
+        rate: Some(100),
+        clients: None,
+        start_ns: 0,
+        end_ns: 3000 * MS,
+        answered: 100,
+        failed: 0,
+        failures: BTreeMap::new(),
+        faults: Vec::new(),
+        connections: 1,
+        closed_idle: 0,
+        resent: 0,
+        moved: 0,
+        latency,
+        accepts: Some(Accepts {
+            connections: 100,
+            every_us: 2000,
+            longest_us: 0,
+            p99_us: 1000,
+            gaps: Vec::new(),
+            witness_longest_us: 0,
+        }),
+        generator: Generator { cpu_s: 0.0, late: Latency::default() },
+        bodies: Vec::new(),
+        phases: Vec::new(),
+        slices: (0..30)
+            .map(|n| Slice {
+                at_ns: n * 100 * MS,
+                answers: n,
+                failed: 0,
+                p50_us: 1,
+                p99_us: 2,
+                max_us: 30,
+            })
+            .collect(),
+    };
+    let part = Summary { seconds: 1.0, answered: 50, failed: 0, latency, longest_gap_us: Some(7) };
+    Round {
+        pace: "open".into(),
+        start_ns: 0,
+        end_ns: 3000 * MS,
+        loads: vec![LoadRecord { record, steady: part.clone(), swap: part }],
+        deploys: vec![deploy()],
+        slots: Vec::new(),
+        starved: Vec::new(),
+        interrupted: false,
+    }
+}
+
+fn with_gap(from_ms: u64, us: u32, witness_us: u32) -> Round {
+    let mut round = round();
+    let accepts = round.loads[0].record.accepts.as_mut().unwrap();
+    accepts.gaps = vec![GapRecord { from_ns: from_ms * MS, us, witness_us }];
+    round
+}
+
+fn with_fault(kind: FailureKind, at_ms: u64) -> Round {
+    let mut round = round();
+    let record = &mut round.loads[0].record;
+    record.failed = 1;
+    record.failures.insert(kind, 1);
+    let (due_ns, at_ns) = (at_ms * MS, at_ms * MS);
+    record.faults =
+        vec![FaultRecord { due_ns, at_ns, kind, detail: "<seen>".into(), probe: false }];
+    round
+}
+
+#[track_caller]
+fn check(round: Round, expected: Verdict) -> Judgement {
+    let judged = judge(&[round], true, LIMITS);
+    assert_eq!(judged.verdict, expected, "{judged:#?}");
+    assert_eq!(judged.reasons.is_empty(), expected != Verdict::Fail, "{judged:#?}");
+    judged
+}
+
+#[test]
+fn nothing_is_wrong() {
+    let judged = check(round(), Verdict::Pass);
+    assert!(judged.findings.is_empty() && judged.notes.is_empty(), "{judged:#?}");
+}
+
+#[test]
+fn each_failure_fails_with_its_time_step_and_slots() {
+    for (at_ms, phase, slots) in [
+        (500, "steady", vec!["blue"]),
+        (1050, "start", vec!["blue"]),
+        (1200, "open", vec!["blue", "green"]),
+        (1500, "after close", vec!["green"]),
+        (2500, "steady", vec!["green"]),
+    ] {
+        let judged = check(with_fault(FailureKind::Reset, at_ms), Verdict::Fail);
+        let found = &judged.findings[0];
+        assert_eq!(
+            (found.phase.as_str(), &found.slots),
+            (phase, &slots.iter().map(ToString::to_string).collect())
+        );
+        assert_eq!((found.client.as_str(), found.at_s), ("one-shot", at_ms as f64 / 1e3));
+        assert_eq!(judged.reasons, ["open loop, one-shot: 1 of 101 requests reset"]);
+    }
+}
+
+#[test]
+fn what_this_machine_lacks_is_a_note() {
+    let judged = check(with_fault(FailureKind::Machine, 500), Verdict::Pass);
+    assert!(judged.notes[0].contains("were not sent"), "{judged:#?}");
+    let mut round = round();
+    round.loads[0].record.generator.late.p99_9_us = 30_000;
+    assert!(check(round, Verdict::Pass).notes[0].contains("too busy to send on time"));
+}
+
+#[test]
+fn a_stall_fails_unless_the_machine_had_it_too() {
+    let judged = check(with_gap(1200, 50_000, 100), Verdict::Fail);
+    assert_eq!(
+        judged.reasons,
+        ["open loop: nobody was accepted for 50 ms after 1.200 s, in deploy 1, open"]
+    );
+    assert_eq!(
+        (judged.findings[0].what.as_str(), judged.findings[0].client.as_str()),
+        ("stall", "accept")
+    );
+    // Short ones, those of the witness, and those that are usual there.
+    check(with_gap(1200, 25_000, 0), Verdict::Pass);
+    let judged = check(with_gap(1200, 60_000, 50_000), Verdict::Pass);
+    assert!(
+        judged.notes[0].contains("this machine had no processor for it, for 60 ms"),
+        "{judged:#?}"
+    );
+    let mut slow = with_gap(1200, 50_000, 0);
+    slow.loads[0].record.accepts.as_mut().unwrap().p99_us = 10_000;
+    check(slow, Verdict::Pass);
+    // The slot that accepts had no processor: blue before `open`.
+    for (slot, expected) in [("blue", Verdict::Pass), ("green", Verdict::Fail)] {
+        let mut round = with_gap(1050, 50_000, 0);
+        let (from_ns, to_ns) = (1090 * MS, 1110 * MS);
+        round.starved = vec![Starved { slot: slot.into(), from_ns, to_ns, us: 45_000 }];
+        check(round, expected);
+    }
+}
+
+#[test]
+fn a_deploy_that_is_not_live_fails_and_one_that_was_interrupted_does_not() {
+    let mut round = round();
+    round.deploys[0].outcome = Some("rolled-back".into());
+    round.deploys[0].error = Some("shop: it was given up: sick\nmore".into());
+    let judged = check(round.clone(), Verdict::Fail);
+    assert_eq!(
+        judged.reasons,
+        ["open loop: deploy 1 is not live (rolled-back): shop: it was given up: sick"]
+    );
+    round.interrupted = true;
+    check(round, Verdict::Interrupted);
+}
+
+#[test]
+fn a_service_that_answers_nobody_fails() {
+    let mut round = round();
+    round.loads[0].record.answered = 0;
+    assert_eq!(
+        check(round, Verdict::Fail).reasons,
+        ["open loop, one-shot: not one request was answered"]
+    );
+}
+
+#[test]
+fn a_slow_swap_fails_only_when_that_was_asked() {
+    let mut round = round();
+    round.loads[0].swap.latency.p99_9_us = 1200;
+    check(round.clone(), Verdict::Pass);
+    let limits = Limits { max_slowdown: Some(1.1), ..LIMITS };
+    let reasons = judge(&[round], true, limits).reasons;
+    assert!(
+        reasons[0].contains("1.20 times the 1.0 ms of the steady state; allowed is 1.1"),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn a_page_and_a_text_say_it_and_escape_what_others_said() {
+    let rounds = vec![with_fault(FailureKind::Reset, 1200)];
+    let judged = judge(&rounds, true, LIMITS);
+    let proof = Proof {
+        version: 1,
+        app: "shop".into(),
+        began: "now".into(),
+        machine: Machine { processors: 2, kernel: "Linux".into() },
+        verdict: judged.verdict,
+        reasons: judged.reasons,
+        findings: judged.findings,
+        notes: judged.notes,
+        limits: LIMITS,
+        requests: 101,
+        failed: 1,
+        rounds,
+    };
+    let page = html(&proof).unwrap();
+    assert!(page.contains("FAIL: 1 of 101 requests failed over 1 deploy"), "{page}");
+    assert!(
+        page.contains("&#60;seen&#62;") && !page.contains("<seen>") && !page.contains("<done>"),
+        "{page}"
+    );
+    assert_eq!(page.matches("<svg").count(), 3, "p99, max and answers: nothing failed in a slice");
+    let text = text(&proof);
+    assert!(text.contains("fault: open loop, 1.200 s, deploy 1, open (blue or green accepts): one-shot: reset: <seen>"), "{text}");
+    let again: Proof = serde_json::from_str(&serde_json::to_string(&proof).unwrap()).unwrap();
+    assert_eq!(again.findings, proof.findings);
+}
