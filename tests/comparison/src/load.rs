@@ -96,7 +96,7 @@ impl Load {
     /// # Errors
     /// When there is none.
     pub fn start(&self, machine: &Machine) -> Result<Running> {
-        let mut command = machine.sandbox.command("load");
+        let mut command = machine.sandbox.command("sockprove");
         command.args(["load", &format!("{URL}{}", self.path), "--json", "--by-body", "--marks"]);
         command.args(["--duration=10min"]).args(self.args);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;

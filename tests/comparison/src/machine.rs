@@ -50,7 +50,7 @@ impl Machine {
     pub fn boot(rival: &'static Rival, tools: &Tools) -> Result<Self> {
         let application = tools.application(rival.language)?.to_owned();
         let sandbox = Sandbox::boot();
-        sandbox.install_program(&tools.load);
+        sandbox.install_program(&binaries::get().sockprove);
         install(&sandbox, rival)?;
         let mut machine = Self {
             sandbox,

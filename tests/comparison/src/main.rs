@@ -46,7 +46,7 @@ fn main() -> Result<ExitCode> {
     let output = cli.output.clone().unwrap_or_else(|| workspace().join("docs"));
     let rivals = chosen(&cli.rivals)?;
     let exe = std::env::current_exe()?;
-    let tools = Tools::with(exe.with_file_name("app"), exe.with_file_name("load"));
+    let tools = Tools::with(exe.with_file_name("app"));
     let tools = tools.with_go()?;
     let rounds = Rounds { rivals: &rivals, loads: &LOADS, turns: cli.rounds, windows: WINDOWS };
     let mut results = Results { seen: rounds.run(&tools), pairs: Vec::new(), many: Vec::new() };

@@ -12,17 +12,15 @@ use crate::rival::Language;
 #[derive(Debug)]
 pub struct Tools {
     app: PathBuf,
-    /// What makes the load.
-    pub load: PathBuf,
     /// The application in Go, when it was built.
     app_go: Option<PathBuf>,
 }
 
 impl Tools {
-    /// With these builds of the application and of what makes the load.
+    /// With this build of the application.
     #[must_use]
-    pub fn with(app: PathBuf, load: PathBuf) -> Self {
-        Self { app, load, app_go: None }
+    pub fn with(app: PathBuf) -> Self {
+        Self { app, app_go: None }
     }
 
     /// Builds the application in Go too.

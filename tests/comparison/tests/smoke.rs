@@ -12,7 +12,7 @@ use comparison::tools::Tools;
 
 #[test]
 fn a_restart_loses_requests_and_ours_does_not() {
-    let tools = Tools::with(env!("CARGO_BIN_EXE_app").into(), env!("CARGO_BIN_EXE_load").into());
+    let tools = Tools::with(env!("CARGO_BIN_EXE_app").into());
     let windows = Windows { warm: Duration::from_millis(200), window: Duration::from_millis(400) };
     let rivals = ["bare", "restart", "sockact"].map(|name| Rival::named(name).unwrap());
     let loads = [&KEEP_ALIVE, &ONE_SHOT_1000];
