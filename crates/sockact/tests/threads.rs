@@ -68,6 +68,8 @@ fn the_deadline_and_a_second_signal_cut() {
         }
         let report = slot.ends();
         let end = if second { "second signal after" } else { "drain deadline passed after" };
-        assert!(report.contains(end) && report.contains(" 1 cut"), "{report}");
+        // The thread of the other connection may not have seen its end yet, and is cut then, too.
+        let cut = report.contains(" 1 cut") || report.contains(" 2 cut");
+        assert!(report.contains(end) && cut, "{report}");
     }
 }
