@@ -30,6 +30,9 @@ struct Cli {
     /// How often each is measured, under each load
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Seconds of each steady state, and of each swap at least
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    window: u64,
     /// Pairs of runs of sockact and of the bare application
     #[arg(long, default_value_t = 15)]
     pairs: usize,
@@ -38,25 +41,24 @@ struct Cli {
     output: Option<PathBuf>,
 }
 
-const WINDOWS: Windows =
-    Windows { warm: Duration::from_millis(400), window: Duration::from_secs(2) };
-
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     let output = cli.output.clone().unwrap_or_else(|| workspace().join("docs"));
     let rivals = chosen(&cli.rivals)?;
+    let windows =
+        Windows { warm: Duration::from_millis(400), window: Duration::from_secs(cli.window) };
     let exe = std::env::current_exe()?;
     let tools = Tools::with(exe.with_file_name("app"));
     let tools = tools.with_go()?;
-    let rounds = Rounds { rivals: &rivals, loads: &LOADS, turns: cli.rounds, windows: WINDOWS };
+    let rounds = Rounds { rivals: &rivals, loads: &LOADS, turns: cli.rounds, windows };
     let mut results = Results { seen: rounds.run(&tools), pairs: Vec::new(), many: Vec::new() };
     if cli.rivals.is_empty() {
         results.pair(cli.pairs, &tools);
     }
     if cli.full {
-        results.swap_many(cli.swaps, WINDOWS, &tools);
+        results.swap_many(cli.swaps, windows, &tools);
     }
-    let how = How { command: typed(), rivals: &rivals, turns: cli.rounds, windows: WINDOWS };
+    let how = How { command: typed(), rivals: &rivals, turns: cli.rounds, windows };
     write(&output, &results, &how)?;
     println!("{}", output.join("comparison.md").display());
     let lost = results.lost();
