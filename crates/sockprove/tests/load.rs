@@ -23,7 +23,7 @@ fn load(url: &str, kind: Kind, pace: Pace) -> Load {
         pace,
         target: Target::parse(url, None).unwrap(),
         duration: Duration::from_millis(300),
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(3),
         expect: vec!["fine".into()],
         by_body: true,
         threads: 2,
