@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::series::{Figure, Series, median};
+use crate::series::{Figure, Series};
 
 const COUNTS: [usize; 7] = [1, 3, 10, 30, 100, 300, 1000];
 
@@ -15,8 +15,7 @@ const EACH: usize = 9;
 pub(crate) fn figure(points: usize, times: usize) -> Result<Figure> {
     let mut all = Vec::new();
     for count in COUNTS.into_iter().take(points) {
-        let took = (0..times * EACH).map(|_| adopted(count)).collect::<Result<Vec<_>>>()?;
-        all.push((count, median(took)));
+        all.push((count, adopted(count, times * EACH)?));
     }
     Ok(Figure {
         file: "growth-adoption.svg",
@@ -28,10 +27,12 @@ pub(crate) fn figure(points: usize, times: usize) -> Result<Figure> {
     })
 }
 
-/// Microseconds.
-fn adopted(count: usize) -> Result<f64> {
+/// Microseconds, the median of so many processes.
+fn adopted(count: usize, processes: usize) -> Result<f64> {
     let program = beside("adoption")?;
-    let output = Command::new(&program).args(["prepare", "sockact", &count.to_string()]).output();
+    let output = Command::new(&program)
+        .args(["median", "sockact", &count.to_string(), &processes.to_string()])
+        .output();
     let output = output.with_context(|| {
         format!("{}: cargo build --release --package rivals", program.display())
     })?;
