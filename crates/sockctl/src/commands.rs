@@ -55,6 +55,8 @@ impl<'a> Session<'a> {
             source,
         })?;
         let lock = lock::take(&app.lock_path(), typed)?;
+        let slots: Vec<_> = app.slots().iter().map(|slot| app.slot_unit(slot)).collect();
+        systemd.keep(&slots.iter().map(AsRef::as_ref).collect::<Vec<_>>()).await;
         let journal = Journal::open();
         Ok(Self { app, report, systemd, interrupt, account, journal, staged: None, _lock: lock })
     }

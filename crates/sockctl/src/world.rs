@@ -94,8 +94,8 @@ impl World {
     pub async fn look(app: &App, systemd: &Systemd) -> Result<Self, SystemdError> {
         let names: Vec<_> = app.slots().iter().map(|slot| app.slot_unit(slot)).collect();
         let (alias, target) = (app.alias(), app.target());
-        let asked: Vec<_> = names.iter().chain([&alias, &target]).map(AsRef::as_ref).collect();
-        let mut units = systemd.units(&asked).await?;
+        let asked: Vec<_> = names.iter().map(AsRef::as_ref).collect();
+        let mut units = systemd.units_and(&asked, &[alias.as_ref(), target.as_ref()]).await?;
         let target = units.pop().unwrap_or_default().active;
         let behind = units.pop().filter(|unit| unit.load == "loaded").map(|unit| unit.id);
         let slots = app.slots().iter().zip(units).map(|(name, unit)| Slot::look(app, name, unit));

@@ -11,6 +11,8 @@ use crate::shown::shown;
 pub const MANIFEST_FILE: &str = "sockact.toml";
 /// `FileDescriptorName=` of a slot's admin socket; no listener can be called so.
 pub const ADMIN_FD_NAME: &str = "sockact-admin";
+/// How the name of a slot's proxy ends; no slot can be called so.
+pub(crate) const PROXY: &str = "proxy";
 
 /// Why a name was refused: what was given, the rule it breaks, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -236,7 +238,14 @@ impl AppName {
     /// What carries connections to the program of one slot that takes no socket of systemd's: `shop-blue-proxy.service`.
     #[must_use]
     pub fn proxy_unit(&self, slot: &SlotName) -> UnitName {
-        UnitName(format!("{self}-{slot}-proxy.service"))
+        UnitName(format!("{self}-{slot}-{PROXY}.service"))
+    }
+
+    /// The slot before which a unit stands: the way back from [`AppName::proxy_unit`].
+    pub(crate) fn slot_of_proxy(&self, unit: &str) -> Option<SlotName> {
+        let rest = unit.strip_prefix(self.as_ref())?.strip_prefix('-')?;
+        // No slot has a `-` in its name.
+        rest.strip_suffix(".service")?.strip_suffix(PROXY)?.strip_suffix('-')?.parse().ok()
     }
 
     /// A command of the application that runs for a while: `shop--migrate.service`. No other application's unit has this name,

@@ -30,7 +30,7 @@ use crate::duration::{Span, short_duration};
 use crate::error::ManifestError;
 use crate::manifest::{self, Manifest};
 use crate::model::{App, Canary, Exec, Hooks, Probe, Ready, Swap};
-use crate::names::{AppName, SlotName};
+use crate::names::{AppName, PROXY, SlotName};
 use crate::place::Place;
 use crate::share::Share;
 use crate::shown::shown;
@@ -86,6 +86,11 @@ fn together(app: &App) -> Checked<()> {
         Probe::Exec(argv) => Some(argv),
         _ => None,
     };
+    if let (Some(proxy), Probe::Http { at, .. } | Probe::Connect { at }) =
+        (&app.proxy, &app.health.probe)
+    {
+        proxy::ports("health.at", at, &proxy.to)?;
+    }
     let commands = [
         ("health.exec", checked),
         ("hooks.migrate", app.hooks.migrate.as_ref()),
@@ -144,6 +149,13 @@ fn slots(app: &AppName, given: Vec<SlotName>) -> Checked<Vec<SlotName>> {
         }
         if app.slot_unit(slot) == app.activator() {
             let problem = format!("{slot} would be {}, what traffic starts", app.activator());
+            return refuse(problem, "choose another name");
+        }
+        if slot.as_ref() == PROXY {
+            let problem = format!(
+                "{slot} would be {}, which reads as the proxy before a slot",
+                app.slot_unit(slot)
+            );
             return refuse(problem, "choose another name");
         }
     }

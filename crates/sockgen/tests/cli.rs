@@ -219,7 +219,9 @@ fn check_takes_a_manifest_and_refuses_what_is_none() {
     fs::rename(folder.path().join("sockact.toml"), &manifest).unwrap();
     assert!(sockgen(folder.path(), &["check", "x.toml"]).status.success());
     fs::write(&manifest, "name = 1").unwrap();
-    refused(&sockgen(folder.path(), &["check", "x.toml"]), 2, &["x.toml: line 1, column 8"]);
+    let output = sockgen(folder.path(), &["check", "x.toml"]);
+    refused(&output, 2, &["x.toml: line 1, column 8"]);
+    assert_eq!(stderr(&output).matches("column 8").count(), 1, "{}", stderr(&output));
     refused(&sockgen(folder.path(), &["check", "none"]), 2, &["cannot read none", "hint: "]);
     let empty = TempDir::new().unwrap();
     refused(&sockgen(empty.path(), &["check"]), 2, &["there are no units in ."]);

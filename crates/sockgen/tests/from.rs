@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use sockgen::Target;
 use sockgen::init::Into;
 use sockgen::init::from::{Asked, from};
+use sockgen::{Address, Endpoint, Inet, Target};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/from")
@@ -24,13 +25,16 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
-/// What is asked for beside the unit: lines of `NAME=ADDRESS` in `listen`, and `name`.
+/// What is asked for beside the unit: lines of `NAME=ADDRESS` in `listen`, with `udp:` before one for datagrams, and `name`.
 fn asked(folder: &Path) -> Asked {
     let listen = fs::read_to_string(folder.join("listen")).unwrap_or_default();
     let listeners = listen.lines().map(|line| line.split_once('=').unwrap());
     let listeners = listeners.map(|(name, at)| {
-        let address: sockgen::Address = at.parse().unwrap();
-        (name.parse().unwrap(), address.into())
+        let endpoint = match at.strip_prefix("udp:") {
+            Some(at) => Endpoint::Udp(Inet { at: at.parse().unwrap(), only_v6: false }),
+            None => at.parse::<Address>().unwrap().into(),
+        };
+        (name.parse().unwrap(), endpoint)
     });
     let name = fs::read_to_string(folder.join("name")).ok();
     Asked {
@@ -103,6 +107,8 @@ fn units_become_manifests() {
     for folder in folders {
         let made = check(&folder);
         secrets_stay_where_they_are(&folder, &made);
+        what_stays_may_be_written(&folder, &made);
+        a_program_behind_a_proxy_has_a_way(&folder, &made);
         nothing_is_found_in_it(&folder, made);
     }
 }
@@ -114,6 +120,61 @@ fn secrets_stay_where_they_are(folder: &Path, made: &BTreeMap<String, String>) {
             assert!(!text.contains(secret), "{secret} is in {}/{name}", folder.display());
         }
     }
+}
+
+/// The report promises no directory that the manifest does not have.
+fn what_stays_may_be_written(folder: &Path, made: &BTreeMap<String, String>) {
+    let manifest: toml::Table = made["sockact.toml"].parse().unwrap();
+    let write = manifest.get("storage").and_then(|storage| storage.get("write"));
+    let write: Vec<_> = write.and_then(toml::Value::as_array).into_iter().flatten().collect();
+    for line in made["report"].lines().filter(|line| line.contains("may be written")) {
+        let path = line.trim_start_matches("  - ").split(' ').next().unwrap();
+        let there = write.iter().any(|there| there.as_str() == Some(path));
+        assert!(there, "{}: {path} is not in {write:?}, and yet:\n{line}", folder.display());
+    }
+}
+
+/// Where the program opens its port itself the report has a command, which does what it says: what it writes goes into the manifest.
+fn a_program_behind_a_proxy_has_a_way(folder: &Path, made: &BTreeMap<String, String>) {
+    let command = made["report"].lines().find(|line| line.contains("--preset proxyd"));
+    let opens_itself = made["report"].contains("it opens its port itself");
+    assert_eq!(command.is_some(), opens_itself, "{}", folder.display());
+    let Some(command) = command else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let programs = Path::new(env!("CARGO_BIN_EXE_sockgen")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).env("PATH", path).env("TMPDIR", scratch.path());
+    let output = shell.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {command}\n{said}", folder.display());
+    let written = fs::read_dir(scratch.path()).unwrap().next().unwrap().unwrap().path();
+    let proxied = fs::read_to_string(written.join("sockact.toml")).unwrap();
+    let mut manifest = made["sockact.toml"].clone();
+    let left = made["report"].lines().find_map(|line| line.split_once("leave out "));
+    for name in left.iter().flat_map(|(_, names)| names.trim_end_matches('.').split(", ")) {
+        manifest = apart(&manifest, &format!("listeners.{name}")).1;
+    }
+    for table in ["proxy", "health"] {
+        manifest = apart(&manifest, table).1 + &apart(&proxied, table).0;
+    }
+    let app = sockgen::App::parse(&manifest);
+    let app = app.unwrap_or_else(|error| panic!("{}: {error}\n{manifest}", folder.display()));
+    assert!(app.proxy().is_some(), "{manifest}");
+}
+
+/// A table of a manifest with those in it, and the rest.
+fn apart(manifest: &str, table: &str) -> (String, String) {
+    let (mut of, mut rest, mut inside) = (String::new(), String::new(), false);
+    for line in manifest.lines() {
+        if let Some((head, _)) = line.strip_prefix('[').and_then(|line| line.split_once(']')) {
+            inside = head == table || head.starts_with(&format!("{table}."));
+        }
+        let part = if inside { &mut of } else { &mut rest };
+        part.push_str(line);
+        part.push('\n');
+    }
+    (of, rest)
 }
 
 /// Neither by our rules nor by systemd.
@@ -143,10 +204,8 @@ fn what_has_no_slots_is_refused_in_plain_words() {
         let listens = ["accept", "nobody-listens"]
             .iter()
             .any(|name| unit.ends_with(format!("{name}.service")));
-        let listeners = vec![(
-            "http".parse().unwrap(),
-            sockgen::Address::Tcp("127.0.0.1:8080".parse().unwrap()).into(),
-        )];
+        let listeners =
+            vec![("http".parse().unwrap(), Address::Tcp("127.0.0.1:8080".parse().unwrap()).into())];
         let asked =
             Asked { listeners: if listens { Vec::new() } else { listeners }, ..Asked::default() };
         let to = Into { folder: into.path(), target: Target::OLDEST, force: false };

@@ -50,7 +50,7 @@ impl Cli {
 const AFTER: &str = "\
 Exit status:
   0  done, or nothing to do
-  1  error, or findings of doctor
+  1  error, findings of doctor, or FAIL of prove
   2  wrong usage
   3  rolled back: the old release serves
   4  refused: nothing was changed

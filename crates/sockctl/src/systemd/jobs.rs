@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
-use zbus::OwnedObjectPath;
+use zbus::{MessageStream, ObjectPath, OwnedObjectPath};
 
 use super::patience::patient;
 use super::{Systemd, SystemdError};
 use crate::plan::Active;
+
+/// Its number, itself, its unit, and how it ended.
+type JobRemoved<'a> = (u32, ObjectPath<'a>, &'a str, &'a str);
 
 impl Systemd {
     /// Starts the unit and waits for the job's end: for a `Type=notify` service `done` is its `READY=1`.
@@ -39,8 +42,7 @@ impl Systemd {
     /// # Errors
     /// When the match cannot be added.
     pub async fn job_ends(&self) -> Result<impl Stream<Item = ()> + Unpin + use<>, SystemdError> {
-        let call = |source| SystemdError::Call { call: "JobRemoved", unit: String::new(), source };
-        Ok(self.manager.receive_job_removed().await.map_err(call)?.map(drop))
+        Ok(self.removed_jobs().await?.map(drop))
     }
 
     pub(super) async fn job_of<F>(
@@ -55,7 +57,7 @@ impl Systemd {
     {
         let call = |source| SystemdError::Call { call: "JobRemoved", unit: unit.into(), source };
         // The match stands before the job exists, so that its end cannot be missed.
-        let mut ends = self.manager.receive_job_removed().await.map_err(call)?;
+        let mut ends = self.removed_jobs().await?;
         let job = patient(verb, unit, ask).await?;
         let deadline = tokio::time::Instant::now() + within;
         let timeout = || SystemdError::Timeout { verb, unit: unit.into(), within };
@@ -65,10 +67,11 @@ impl Systemd {
         loop {
             tokio::select! {
                 end = ends.next() => {
-                    let Some(end) = end else { return Err(timeout()) };
-                    let end = end.args().map_err(call)?;
-                    if end.job == job {
-                        return finished(verb, unit, &end.result);
+                    let end = end.ok_or_else(timeout)?.map_err(call)?;
+                    let body = end.body();
+                    let (_, ended, _, result): JobRemoved<'_> = body.deserialize().map_err(call)?;
+                    if ended == *job {
+                        return finished(verb, unit, result);
                     }
                 }
                 _ = doubt.tick() => {
@@ -79,6 +82,11 @@ impl Systemd {
                 () = tokio::time::sleep_until(deadline) => return Err(timeout()),
             }
         }
+    }
+
+    async fn removed_jobs(&self) -> Result<MessageStream, SystemdError> {
+        let path = "/org/freedesktop/systemd1";
+        self.signals("org.freedesktop.systemd1.Manager", "JobRemoved", path, "").await
     }
 
     async fn settled(&self, verb: &str, unit: &str) -> Result<Option<&'static str>, SystemdError> {

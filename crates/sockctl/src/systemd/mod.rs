@@ -15,6 +15,7 @@ mod units;
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use sockgen::{Place, Scope};
 use zbus::{Connection, OwnedVariant};
 
@@ -106,10 +107,25 @@ impl Systemd {
 
     /// Makes systemd read its unit files again. The call returns when it has.
     ///
+    /// It tells every change of every unit meanwhile, to all who asked to be told of any: nobody here reads that.
+    ///
     /// # Errors
     /// When systemd refuses.
     pub async fn reload(&self) -> Result<(), SystemdError> {
-        patient("Reload", "", || self.manager.reload()).await
+        // A systemd that came back after a daemon-reexec may not know of the subscription.
+        let _ = patient("Unsubscribe", "", || self.manager.unsubscribe()).await;
+        let reloaded = patient("Reload", "", || self.manager.reload()).await;
+        patient("Subscribe", "", || self.manager.subscribe()).await?;
+        reloaded
+    }
+
+    /// Keeps the units in systemd's memory as long as this connection lives: one that is not running is read anew for each question about it, and
+    /// forgotten after the answer.
+    ///
+    /// It saves time and nothing else, so that a refusal, as a plain user's under polkit, is none of the caller's business.
+    pub async fn keep(&self, units: &[&str]) {
+        let keep = |unit| patient("RefUnit", unit, move || self.manager.ref_unit(unit));
+        join_all(units.iter().copied().map(keep)).await;
     }
 
     /// Forgets that the unit failed.

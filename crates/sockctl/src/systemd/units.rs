@@ -38,12 +38,27 @@ impl Systemd {
     /// # Errors
     /// When systemd gives no answer.
     pub async fn units(&self, names: &[&str]) -> Result<Vec<UnitState>, SystemdError> {
+        self.units_and(names, &[]).await
+    }
+
+    /// The same with `others` behind them, of which nobody wants to know what run it is: each question less is work less for the bus and for
+    /// systemd, beside the users' requests.
+    ///
+    /// # Errors
+    /// As [`Systemd::units`].
+    pub async fn units_and(
+        &self,
+        names: &[&str],
+        others: &[&str],
+    ) -> Result<Vec<UnitState>, SystemdError> {
         let runs = names.iter().map(|name| async move {
             let run: Vec<u8> = self.get(name, UNIT, "InvocationID").await?;
             let hex = run.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             Ok((!hex.is_empty()).then_some(Invocation(hex)))
         });
-        let (list, runs) = try_join(self.listed(names), try_join_all(runs)).await?;
+        let names = [names, others].concat();
+        let (list, mut runs) = try_join(self.listed(&names), try_join_all(runs)).await?;
+        runs.resize(names.len(), None);
         let state = |((name, row), invocation): ((&&str, ListedUnit), _)| UnitState {
             active: active(&row.active),
             sub: row.sub,
@@ -99,13 +114,24 @@ impl Systemd {
     /// # Errors
     /// When the match cannot be added.
     pub async fn changes(&self, unit: &str) -> Result<MessageStream, SystemdError> {
+        self.signals(PROPERTIES, "PropertiesChanged", &object_path(unit), unit).await
+    }
+
+    /// A stream of signals. Not that of a proxy, which would ask the bus four more questions for each stream.
+    pub(super) async fn signals(
+        &self,
+        interface: &str,
+        member: &str,
+        path: &str,
+        unit: &str,
+    ) -> Result<MessageStream, SystemdError> {
         let wrap = |source| SystemdError::Call { call: "AddMatch", unit: unit.into(), source };
         let rule = MatchRule::builder()
             .msg_type(zbus::message::Type::Signal)
             .sender(SYSTEMD)
-            .interface(PROPERTIES)
-            .member("PropertiesChanged")
-            .path(object_path(unit))
+            .interface(interface)
+            .member(member)
+            .path(path)
             .build()
             .map_err(wrap)?
             .to_owned();

@@ -225,7 +225,7 @@ pub(crate) struct Init {
     #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true, requires = "name")]
     pub(crate) args: Vec<String>,
 
-    /// With --preset proxyd: where the program listens in blue; a second one says where in green
+    /// With --preset proxyd: where the program listens; given twice, for blue and then for green
     ///
     /// [default: 127.0.0.1:9101 and 127.0.0.1:9102]
     #[arg(long, value_name = "ADDRESS", requires = "name")]

@@ -60,11 +60,15 @@ impl From<InstallError> for Failure {
     }
 }
 
+/// The error and its causes; most of ours say their causes themselves, so that a library's users read them, too.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        write!(text, ": {error}").expect("memory");
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            write!(text, ": {words}").expect("memory");
+        }
         cause = error.source();
     }
     text

@@ -1,6 +1,7 @@
-//! Which sockets are open on this machine: from the kernel's tables (proc(5)), which are those of this network namespace, and where it has
-//! none from the descriptors of a process.
+//! Which sockets are open on this machine: from the kernel's tables (proc(5), sock_diag(7)), which are those of this network namespace, and
+//! where it has none from the descriptors of a process.
 
+mod diag;
 mod table;
 mod vsock;
 

@@ -5,6 +5,9 @@ use std::io::{self, BufRead as _, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use rustix::net::AddressFamily;
+
+use super::diag;
 use crate::endpoint::{Endpoint, Inet};
 
 /// One of the tables.
@@ -75,10 +78,29 @@ impl Table {
     }
 
     /// Every socket that listens.
+    pub(super) fn each(self, mut found: impl FnMut(Endpoint, u64)) -> io::Result<()> {
+        let family = match self {
+            Self::Tcp => AddressFamily::INET,
+            Self::Tcp6 => AddressFamily::INET6,
+            _ => return self.read(found),
+        };
+        match diag::listening(family) {
+            Ok(sockets) => {
+                for (at, inode) in sockets {
+                    found(Endpoint::Tcp(Inet { at, only_v6: false }), inode);
+                }
+                Ok(())
+            }
+            // In a container whose kernel has not loaded sock_diag(7), or that may not use it, there is the file.
+            Err(_) => self.read(found),
+        }
+    }
+
+    /// The same from the file.
     ///
     /// The kernel lists all that listen on TCP before the connections (its `proc_net_tcp.rst`). Under load there may be tens of
     /// thousands of those, and each costs time and memory, so the reading ends where they begin.
-    pub(super) fn each(self, mut found: impl FnMut(Endpoint, u64)) -> io::Result<()> {
+    fn read(self, mut found: impl FnMut(Endpoint, u64)) -> io::Result<()> {
         for line in BufReader::new(File::open(self.path())?).split(b'\n').skip(1) {
             // An abstract socket's name is bytes, and anybody's.
             let line = line?;
@@ -170,16 +192,27 @@ mod tests {
         table.listening(|at| at == endpoint).expect("/proc is there")
     }
 
+    /// The same, where the kernel answers no sock_diag(7).
+    fn in_file(endpoint: &Endpoint) -> Vec<u64> {
+        let table = Table::of(endpoint).expect("there is a table of these");
+        let mut inodes = Vec::new();
+        let each = |at, inode| inodes.extend((at == *endpoint).then_some(inode));
+        table.read(each).expect("/proc is there");
+        inodes
+    }
+
     #[track_caller]
     fn check(address: &str) {
         let Ok(socket) = TcpListener::bind(address) else { panic!("cannot bind {address}") };
         let at = socket.local_addr().expect("a bound socket has an address");
         assert_eq!(on(&tcp(at)), [inode_of(&socket)]);
+        assert_eq!(in_file(&tcp(at)), [inode_of(&socket)]);
         // Connections to it stand after it, and after a listener that is younger than they are.
         let connected: Vec<_> = (0..8).map(|_| TcpStream::connect(at).expect("connect")).collect();
         let Ok(younger) = TcpListener::bind((at.ip(), 0)) else { panic!("cannot bind {at}") };
         let also = younger.local_addr().expect("a bound socket has an address");
         assert_eq!(on(&tcp(also)), [inode_of(&younger)]);
+        assert_eq!(in_file(&tcp(also)), [inode_of(&younger)]);
         drop((socket, connected));
         assert!(on(&tcp(at)).is_empty());
     }

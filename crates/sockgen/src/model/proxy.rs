@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::App;
 use crate::address::Address;
+use crate::endpoint::Endpoint;
 use crate::names::SlotName;
 
 /// Where the program of each slot listens, and how it is told.
@@ -21,6 +22,11 @@ type Word = (&'static str, String);
 impl Proxy {
     /// The words that a value may have in it; a path has neither host nor port.
     pub(crate) const WORDS: [&'static str; 3] = ["{address}", "{host}", "{port}"];
+
+    /// Whether systemd-socket-proxyd(8) can stand before it.
+    pub(crate) fn carries(address: &Endpoint) -> bool {
+        matches!(address, Endpoint::Tcp(_) | Endpoint::Unix(_))
+    }
 
     /// The address that the program of this slot opens.
     ///

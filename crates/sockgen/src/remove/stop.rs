@@ -10,6 +10,9 @@ use crate::place::Place;
 /// When no slot runs, systemd needs no longer than this to close the sockets.
 const SOCKETS: Duration = Duration::from_secs(30);
 
+/// Hex digits of a run of a slot (systemd.exec(5), `$INVOCATION_ID`), which the names of its timers end with.
+const RUN: usize = 32;
+
 /// Stops the target and waits until nothing of the application runs.
 pub(super) fn stop(
     place: &Place,
@@ -29,7 +32,9 @@ pub(super) fn stop(
     let what = "stop the application";
     // Standbys that would be stopped later are stopped now.
     for slot in found.of_kind(".service") {
-        let timers = format!("{}-retire-*.timer", slot.trim_end_matches(".service"));
+        // Any run, and no application whose own name goes on so.
+        let run = "[0-9a-f]".repeat(RUN);
+        let timers = format!("{}-retire-{run}.timer", slot.trim_end_matches(".service"));
         systemctl(place, what, &["stop", "--", &timers])?;
     }
     say(&format!("{} stops: what has begun is answered, then its sockets close", app.target()));

@@ -10,6 +10,7 @@ use crate::check::{self, Severity, Unit, Units};
 use crate::error::ManifestError;
 use crate::manifest::{self, OneOrMany};
 use crate::model::{App, Directive, Directives, RELAXATIONS, Section};
+use crate::names::UnitName;
 use crate::render::render;
 use crate::shown::{nearest, shown};
 use crate::versions::{self, Target};
@@ -152,7 +153,7 @@ pub(super) fn in_units(app: &App) -> Checked<()> {
         render(&plain).iter().map(|unit| Unit::parse(unit.name.as_ref(), &unit.text)).collect();
     for (section, directives) in app.directives().sections() {
         for Directive { key, .. } in directives {
-            if !ADDED_TO.contains(&(section, key)) && has(&written, section, key) {
+            if !ADDED_TO.contains(&(section, key)) && has(app, &written, section, key) {
                 let name = format!("directives.{}.{key}", section.table());
                 let problem = "sockgen writes this one itself";
                 return Err(ManifestError::value(name, problem).with_hint(instead(key)));
@@ -169,17 +170,16 @@ pub(super) fn in_units(app: &App) -> Checked<()> {
 }
 
 /// Whether one of the units that a section is added to has the directive.
-fn has(units: &[Unit], section: Section, key: &str) -> bool {
-    let (in_socket, section) = (section == Section::Socket, section.to_string());
-    let meant = |unit: &&Unit| unit.name.ends_with(".socket") == in_socket && is_meant(unit);
+///
+/// These are the slots and the public sockets: neither the activator nor what else a slot has.
+fn has(app: &App, units: &[Unit], section: Section, key: &str) -> bool {
+    let meant: Vec<UnitName> = match section {
+        Section::Socket => app.listeners().iter().map(|l| app.socket_unit(&l.name)).collect(),
+        Section::Unit | Section::Service => app.slots().iter().map(|s| app.slot_unit(s)).collect(),
+    };
+    let section = section.to_string();
     let has = |unit: &Unit| unit.entries.iter().any(|e| *e.section == *section && e.key == key);
-    units.iter().filter(meant).any(has)
-}
-
-/// The slots and the public sockets: neither the activator nor what else a slot has.
-fn is_meant(unit: &Unit) -> bool {
-    let others = ["-activate.service", "-admin.socket", "-proxy.service"];
-    !others.iter().any(|end| unit.name.ends_with(end))
+    units.iter().filter(|unit| meant.iter().any(|name| *name.as_ref() == *unit.name)).any(has)
 }
 
 /// How the manifest says it.

@@ -24,8 +24,7 @@ pub(super) fn proxy(
             "write gate = false; without [proxy] the program takes systemd's sockets itself",
         ));
     }
-    let carried = |address: &Endpoint| matches!(address, Endpoint::Tcp(_) | Endpoint::Unix(_));
-    if let Some(other) = listeners.iter().find(|listener| !carried(&listener.address)) {
+    if let Some(other) = listeners.iter().find(|listener| !Proxy::carries(&listener.address)) {
         let key = format!("listeners.{}", other.name);
         let problem = "systemd-socket-proxyd carries streams of TCP and unix sockets alone";
         return Err(ManifestError::value(key, problem)
@@ -35,6 +34,7 @@ pub(super) fn proxy(
     for (slot, address) in &to {
         own(slot, address, listeners)?;
     }
+    ports("proxy.to", &to, &to)?;
     let proxy = Proxy {
         to,
         args: args("proxy.args", given.args)?,
@@ -54,7 +54,7 @@ fn own(slot: &SlotName, address: &Address, listeners: &[Listener]) -> Checked<()
         return Err(ManifestError::value(key, problem)
             .with_hint("an address of this machine alone, such as 127.0.0.1:9101, or a path"));
     }
-    // By its port the slot is seen to listen: the same one on another address would be taken for it.
+    // By its port the slot is seen to listen, as in `ports`.
     let taken = listeners.iter().find(|listener| match (&listener.address, address) {
         (Endpoint::Tcp(public), Address::Tcp(own)) => public.at.port() == own.port(),
         (Endpoint::Unix(public), Address::Unix(own)) => public == own,
@@ -64,6 +64,33 @@ fn own(slot: &SlotName, address: &Address, listeners: &[Listener]) -> Checked<()
         let problem = format!("{address} is taken by listeners.{}, {}", taken.name, taken.address);
         return Err(ManifestError::value(key, problem)
             .with_hint("give the program an address of its own, such as 127.0.0.1:9101"));
+    }
+    Ok(())
+}
+
+/// By its port a slot is seen to listen, because a program may open it on all addresses: what else of the application listens at the
+/// same one, on any address, would be taken for it, and users would meet a program that is not ready.
+pub(super) fn ports(
+    key: &str,
+    given: &BTreeMap<SlotName, Address>,
+    to: &BTreeMap<SlotName, Address>,
+) -> Checked<()> {
+    for (slot, address) in given {
+        let Address::Tcp(at) = address else { continue };
+        let taken = to.iter().find(|(other, taken)| match taken {
+            // A slot is asked where it listens.
+            _ if *other == slot && *taken == address => false,
+            Address::Tcp(taken) => taken.port() == at.port(),
+            Address::Unix(_) => false,
+        });
+        if let Some((other, taken)) = taken {
+            let problem = format!(
+                "{address} has the port of proxy.to.{other}, {taken}, and by its port a slot is seen to listen"
+            );
+            return Err(ManifestError::value(format!("{key}.{slot}"), problem).with_hint(
+                "give each address a port of its own, such as 127.0.0.1:9101 and 127.0.0.1:9102",
+            ));
+        }
     }
     Ok(())
 }

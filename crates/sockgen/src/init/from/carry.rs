@@ -4,7 +4,7 @@
 use std::str::FromStr;
 
 use super::convert::Notes;
-use super::draft::{Draft, Kept, Table, list};
+use super::draft::{Draft, Kept, Table, Value};
 use super::fates::{self, NETWORK, Target, target};
 use super::found::Found;
 use crate::check::Entry;
@@ -41,6 +41,12 @@ fn as_it_is(word: &str) -> Result<String, String> {
     Ok(word.to_owned())
 }
 
+/// Where systemd makes a directory of `StateDirectory=`, which may have a link beside it: `NAME:LINK` (systemd.exec(5)).
+fn state_directory(word: &str) -> Result<String, String> {
+    let (name, _) = word.split_once(':').unwrap_or((word, ""));
+    Ok(format!("/var/lib/{name}"))
+}
+
 /// A path of `ReadWritePaths=`, without its prefixes (systemd.exec(5)).
 fn that_is_there(word: &str) -> Result<String, String> {
     match word.strip_prefix('-') {
@@ -66,12 +72,12 @@ impl Line<'_> {
     fn carry(mut self, target: Target) {
         match target {
             Target::Group => self.group(),
-            Target::Groups => self.words(Table::Top, "supplementary_groups", as_it_is),
+            Target::Groups => drop(self.words(Table::Top, "supplementary_groups", as_it_is)),
             Target::Memory(key) => self.resource::<Memory>(key, true),
             Target::Bandwidth(key) => self.resource::<Bandwidth>(key, true),
             Target::Tasks(key) => self.resource::<Tasks>(key, false),
             Target::Number(key) => self.resource::<i64>(key, false),
-            Target::Write => self.words(Table::Storage, "write", that_is_there),
+            Target::Write => drop(self.words(Table::Storage, "write", that_is_there)),
             Target::State => self.state(),
             Target::Directory(key) => self.directory(key),
             Target::Credential => self.credentials(),
@@ -80,7 +86,7 @@ impl Line<'_> {
     }
 
     /// Adds one key when the manifest is valid with it, in the place of the same key, if it has it already.
-    fn keep(&mut self, table: Table, key: &str, value: String) -> Result<(), String> {
+    fn keep(&mut self, table: Table, key: &str, value: Value) -> Result<(), String> {
         let before = self.draft.kept.clone();
         self.draft.kept.retain(|kept| (kept.table, kept.key.as_str()) != (table, key));
         self.draft.kept.push(Kept { table, key: key.to_owned(), value });
@@ -91,6 +97,22 @@ impl Line<'_> {
                 None => error.to_string(),
             }
         })
+    }
+
+    /// Adds one text to a list, which another directive may have begun.
+    fn add(&mut self, table: Table, key: &str, text: String) -> Result<(), String> {
+        let mut texts = self.listed(table, key).to_vec();
+        texts.push(text);
+        self.keep(table, key, Value::List(texts))
+    }
+
+    fn listed(&self, table: Table, key: &str) -> &[String] {
+        let kept =
+            self.draft.kept.iter().find(|kept| (kept.table, kept.key.as_str()) == (table, key));
+        match kept.map(|kept| &kept.value) {
+            Some(Value::List(texts)) => texts,
+            Some(Value::One(_)) | None => &[],
+        }
     }
 
     fn last(&self) -> &Entry {
@@ -106,7 +128,7 @@ impl Line<'_> {
     fn group(&mut self) {
         let group = self.last().value.clone();
         if Some(group.as_str()) != self.found.unit.value("Service", "User") {
-            let kept = self.keep(Table::Top, "group", string(&group));
+            let kept = self.keep(Table::Top, "group", Value::One(string(&group)));
             self.or_lost(kept);
         }
     }
@@ -124,93 +146,80 @@ impl Line<'_> {
         // A part of the whole is a text, a count a number.
         let text = if quoted || given.ends_with('%') { string(&given) } else { given.clone() };
         let kept = match given.parse::<T>() {
-            Ok(_) => self.keep(Table::Resources, key, text),
+            Ok(_) => self.keep(Table::Resources, key, Value::One(text)),
             Err(_) => Err(format!("resources.{key} takes no such value")),
         };
         self.or_lost(kept);
     }
 
-    /// A list, each word of which is taken or lost by itself.
-    fn words(&mut self, table: Table, key: &str, shape: fn(&str) -> Result<String, String>) {
+    /// A list, each word of which is taken or lost by itself; gives what was taken.
+    fn words(
+        &mut self,
+        table: Table,
+        key: &str,
+        shape: fn(&str) -> Result<String, String>,
+    ) -> Vec<String> {
+        let unit = &self.found.unit;
+        let (section, directive) = (self.last().section.clone(), self.last().key.clone());
         let mut taken: Vec<String> = Vec::new();
-        for (entry, word) in
-            self.found.unit.words(&self.last().section.clone(), &self.last().key.clone())
-        {
-            let kept = shape(word).and_then(|word| {
-                let word = self
-                    .found
-                    .unit
-                    .expand(&word)
-                    .ok_or("it has a specifier that only a running systemd could tell")?;
-                taken.push(word);
-                self.keep(table, key, list(&taken)).inspect_err(|_| drop(taken.pop()))
+        for (entry, word) in unit.words(&section, &directive) {
+            let text = shape(word).and_then(|text| {
+                unit.expand(&text).ok_or_else(|| {
+                    "it has a specifier that only a running systemd could tell".into()
+                })
+            });
+            let kept = text.and_then(|text| {
+                if !self.listed(table, key).contains(&text) {
+                    self.add(table, key, text.clone())?;
+                }
+                taken.push(text);
+                Ok(())
             });
             if let Err(why) = kept {
                 self.notes.lost.push((format!("{word} of {}=", entry.key), why));
             }
         }
+        taken
     }
 
     /// The data stay where they are; the slots have a directory of their own beside.
     fn state(&mut self) {
-        let words = self.found.unit.words("Service", "StateDirectory");
-        let names: Vec<String> = words.iter().map(|(_, name)| (*name).to_owned()).collect();
         if self.draft.user.is_none() {
             let why = "the slots have /var/lib/sockact-NAME, and a user of their own: move what is there, and see whose it is";
-            self.or_lost(Err(why.to_owned()));
+            self.entries.iter().for_each(|entry| self.notes.lost(entry, why));
             return;
         }
-        for name in names {
-            let path = format!("/var/lib/{name}");
-            let kept = self.write(&path);
-            if self.or_lost(kept) {
-                self.notes.changed.push(format!(
-                    "{path} stays where it is, and may be written; $STATE_DIRECTORY is another one, /var/lib/sockact-{}",
-                    self.draft.name
-                ));
-            }
+        for path in self.words(Table::Storage, "write", state_directory) {
+            self.notes.changed.push(format!(
+                "{path} stays where it is, and may be written; $STATE_DIRECTORY is another one, /var/lib/sockact-{}",
+                self.draft.name
+            ));
         }
-    }
-
-    /// One more directory that may be written.
-    fn write(&mut self, path: &str) -> Result<(), String> {
-        let kept = self.draft.kept.iter().find(|kept| kept.key == "write");
-        let all = match kept.and_then(|kept| kept.value.strip_suffix(']')) {
-            Some(before) => format!("{before}, {}]", string(path)),
-            None => list(&[path.to_owned()]),
-        };
-        self.keep(Table::Storage, "write", all)
     }
 
     fn directory(&mut self, key: &'static str) {
-        let kept = self.keep(Table::Storage, key, "true".into());
-        if self.or_lost(kept) {
-            let entry = self.last();
-            let line = format!(
+        let kept = self.keep(Table::Storage, key, Value::One("true".into()));
+        if !self.or_lost(kept) {
+            return;
+        }
+        for entry in &self.entries {
+            self.notes.changed.push(format!(
                 "{}={} becomes sockact-{}, in ${}_DIRECTORY: what is in the old one stays there",
                 entry.key,
                 entry.value,
                 self.draft.name,
                 key.to_uppercase()
-            );
-            self.notes.changed.push(line);
+            ));
         }
     }
 
     /// `ID:PATH`: the name stays, and what it holds is stored where nobody else reads it.
     fn credentials(&mut self) {
-        let mut names: Vec<String> = Vec::new();
         for entry in self.entries.clone() {
             let kept = match entry.value.split_once(':') {
                 Some((name, path)) if is_plain(path) => {
-                    names.push(name.to_owned());
-                    let kept = self.keep(Table::Top, "secrets", list(&names));
-                    if kept.is_ok() {
-                        self.draft.secrets.push((name.to_owned(), path.to_owned()));
-                    } else {
-                        names.pop();
-                    }
-                    kept
+                    let kept = self.add(Table::Top, "secrets", name.to_owned());
+                    kept.map(|()| self.draft.secrets.push((name.to_owned(), path.to_owned())))
                 }
                 _ => Err("it has no plain path; store it with `sockgen secret set`, and name it in secrets".into()),
             };
@@ -230,8 +239,8 @@ impl Line<'_> {
                 values.retain(|value| !value.is_empty());
                 match &*values {
                     [] => return,
-                    [one] => self.keep(table, &key, string(one)),
-                    several => self.keep(table, &key, list(several)),
+                    [one] => self.keep(table, &key, Value::One(string(one))),
+                    _ => self.keep(table, &key, Value::List(values)),
                 }
             }
             None => Err("it has a specifier that only a running systemd could tell".into()),

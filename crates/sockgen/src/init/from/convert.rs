@@ -235,10 +235,6 @@ fn todo(found: &Found, draft: &Draft, notes: &mut Notes) {
             "it opens its port itself, which two slots cannot: let it take the socket {} that systemd passes ($LISTEN_FDS, sd_listen_fds(3)); in Rust with the crate sockact, and then without gate = false",
             names.join(", ")
         ));
-        notes.todo.push(
-            "for a program that cannot be passed a socket: systemd-socket-proxyd(8) in each slot"
-                .to_owned(),
-        );
     } else if names.len() > 1 {
         notes.todo.push(
             "the order of several descriptors is not stable: let it find them by $LISTEN_FDNAMES"

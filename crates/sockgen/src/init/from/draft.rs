@@ -1,9 +1,9 @@
 //! The manifest that a unit becomes, as text with its reasons.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
-use crate::init::string;
+use crate::init::{string, strings};
 
 /// What is said in it; everything else is left at its default.
 #[derive(Debug, Default)]
@@ -34,12 +34,30 @@ pub(super) enum Table {
     Service,
 }
 
-/// One key that is carried over, and its value as TOML has it.
+/// One key that is carried over.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     pub(super) table: Table,
     pub(super) key: String,
-    pub(super) value: String,
+    pub(super) value: Value,
+}
+
+/// What a key is set to.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    /// As TOML has it.
+    One(String),
+    /// The texts of a list, which several directives can add to.
+    List(Vec<String>),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(toml) => f.write_str(toml),
+            Self::List(texts) => f.write_str(&strings(texts)),
+        }
+    }
 }
 
 /// A listener: its name, and its keys as TOML has them.
@@ -49,12 +67,6 @@ pub(super) struct Listener {
     pub(super) keys: Vec<(&'static str, String)>,
 }
 
-/// A list of texts.
-pub(super) fn list(texts: &[String]) -> String {
-    let texts: Vec<String> = texts.iter().map(|text| string(text)).collect();
-    format!("[{}]", texts.join(", "))
-}
-
 impl Draft {
     pub(super) fn text(&self, from: &str) -> String {
         let mut text = String::new();
@@ -62,13 +74,13 @@ impl Draft {
         text
     }
 
-    fn write(&self, text: &mut String, from: &str) -> std::fmt::Result {
+    fn write(&self, text: &mut String, from: &str) -> fmt::Result {
         writeln!(text, "# Made of {from} by `sockgen init --from`.")?;
         writeln!(text, "# After a change: sockgen install. `sockgen schema` has every key.\n")?;
         writeln!(text, "name = {}", string(&self.name))?;
         writeln!(text, "exec = {}", string(&self.exec))?;
         if !self.args.is_empty() {
-            writeln!(text, "args = {}", list(&self.args))?;
+            writeln!(text, "args = {}", strings(&self.args))?;
         }
         if let Some(user) = &self.user {
             writeln!(text, "user = {}", string(user))?;
@@ -102,7 +114,7 @@ impl Draft {
         }
         text.push_str("\n# What no ordinary program notices. Try it without: the default, strict, is what a program built for it needs.\n[hardening]\nlevel = \"standard\"\n");
         if let Some(migrate) = &self.migrate {
-            write!(text, "\n[hooks]\nmigrate = {}\n", list(migrate))?;
+            write!(text, "\n[hooks]\nmigrate = {}\n", strings(migrate))?;
         }
         self.table(
             text,
@@ -127,7 +139,7 @@ impl Draft {
     }
 
     /// What is kept of one table, under its title.
-    fn table(&self, text: &mut String, table: Table, title: &str) -> std::fmt::Result {
+    fn table(&self, text: &mut String, table: Table, title: &str) -> fmt::Result {
         let mut lines = self.kept.iter().filter(|kept| kept.table == table).peekable();
         if lines.peek().is_some() {
             text.push_str(title);

@@ -177,7 +177,7 @@ fn slots_gone(
 ) {
     let name = app.name();
     let (systemctl, sockctl) = (app.place().typed("systemctl"), app.place().typed("sockctl"));
-    for unit in gone(units, now).filter(|unit| proxies::slot_of(unit).is_none()) {
+    for unit in gone(units, now).filter(|unit| name.slot_of_proxy(unit).is_none()) {
         let slot = unit.strip_prefix(name.as_ref()).and_then(|rest| rest.strip_prefix('-'));
         let slot = slot.and_then(|slot| slot.strip_suffix(".service")).unwrap_or(unit);
         let is_live = matches!(

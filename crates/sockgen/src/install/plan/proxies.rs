@@ -5,17 +5,13 @@ use crate::install::snapshot::Snapshot;
 use crate::model::App;
 use crate::render::UnitFile;
 
-/// The unit of the slot before whose program this one stands.
-pub(super) fn slot_of(unit: &str) -> Option<String> {
-    unit.strip_suffix("-proxy.service").map(|slot| format!("{slot}.service"))
-}
-
 /// What stops a proxy, and makes it drain, stands in its unit: it takes connections for ever when that goes under it. Of a slot that goes
 /// as a whole another check speaks.
 pub(super) fn gone(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Vec<Problem>) {
     let stays = |name: &str| units.iter().any(|unit| unit.name.as_ref() == name);
     for unit in super::gone(units, now).filter(|unit| now.is_live(unit)) {
-        if !slot_of(unit).is_some_and(|slot| stays(&slot)) {
+        let slot = app.name().slot_of_proxy(unit).map(|slot| app.slot_unit(&slot));
+        if !slot.is_some_and(|slot| stays(slot.as_ref())) {
             continue;
         }
         let (systemctl, target) = (app.place().typed("systemctl"), app.target());

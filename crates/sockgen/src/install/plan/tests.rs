@@ -142,6 +142,19 @@ fn a_slot_goes_when_it_does_not_run() {
     }
 }
 
+/// A slot of an earlier manifest whose unit is called as proxies are; new manifests cannot have one.
+#[test]
+fn a_slot_that_is_called_proxy_is_no_proxy() {
+    let mut now = installed(RELEASE);
+    let slot = now.ours["shop-blue.service"].replace("blue", "proxy");
+    now.ours.insert("shop-proxy.service".into(), slot);
+    start(&mut now, "shop-proxy.service");
+    refused(RELEASE, &now, "slot proxy runs, and is not in the manifest any more");
+    let alias = Found::Link(PathBuf::from("/etc/systemd/system/shop-proxy.service"));
+    now.found.insert("shop.service".into(), alias);
+    refused(RELEASE, &now, "proxy is the live slot");
+}
+
 #[test]
 fn a_proxy_that_runs_keeps_its_unit() {
     let proxied = format!(
