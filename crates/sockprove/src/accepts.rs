@@ -27,14 +27,9 @@ impl Gap {
     pub fn length_us(self) -> u32 {
         self.to_us - self.from_us
     }
-
-    /// Whether some of it lies in this time.
-    pub fn is_in(self, from_us: u32, to_us: u32) -> bool {
-        self.from_us < to_us && self.to_us >= from_us
-    }
 }
 
-/// All gaps, in order of time.
+/// All gaps, in order of time: each ends before the next begins.
 pub fn gaps(opened: &[Opened]) -> Vec<Gap> {
     let mut opened = opened.to_vec();
     opened.sort_by_key(|one| one.accepted_us);
@@ -53,10 +48,11 @@ pub fn gaps(opened: &[Opened]) -> Vec<Gap> {
     gaps
 }
 
-/// The longest gap of which some lies in this time.
+/// The longest gap of which some lies in this time, of gaps in order of time.
 pub fn longest(gaps: &[Gap], from_us: u32, to_us: u32) -> Option<Gap> {
-    let within = gaps.iter().copied().filter(|gap| gap.is_in(from_us, to_us));
-    within.max_by_key(|gap| gap.length_us())
+    let first = gaps.partition_point(|gap| gap.to_us < from_us);
+    let within = gaps[first..].iter().take_while(|gap| gap.from_us < to_us);
+    within.copied().max_by_key(|gap| gap.length_us())
 }
 
 #[cfg(test)]
@@ -82,6 +78,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_longest_of_a_time_is_found(times in proptest::collection::vec((0..1000_u32, 0..100_u32), 0..50), from in 0..1000_u32, length in 0..300_u32) {
+            let opened: Vec<_> = times.iter().map(|&(begun_us, took)| Opened { begun_us, accepted_us: begun_us + took }).collect();
+            let (all, to) = (gaps(&opened), from + length);
+            let lengths = all.iter().filter(|gap| gap.from_us < to && gap.to_us >= from).map(|gap| gap.length_us());
+            prop_assert_eq!(longest(&all, from, to).map(Gap::length_us), lengths.max());
+        }
+
         #[test]
         fn gaps_do_not_overlap_and_end_at_an_accept(times in proptest::collection::vec((0..1000_u32, 0..100_u32), 0..50)) {
             let opened: Vec<_> = times.iter().map(|&(begun_us, took)| Opened { begun_us, accepted_us: begun_us + took }).collect();

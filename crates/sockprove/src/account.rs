@@ -1,19 +1,22 @@
 //! From all that a load saw to the account of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::accepts::{self, Gap, Opened};
+use crate::accepts::{self, Gap};
 use crate::failure::FailureKind;
 use crate::load::Run;
+use crate::probe::Probes;
 use crate::record::{
     Accepts, BodyRecord, FaultRecord, GapRecord, Generator, Latency, Mark, Phase, Record, Slice,
     Summary,
 };
 use crate::schedule::Pace;
-use crate::tally::{Fault, Sample};
+use crate::tally::{Fault, Sample, Tally};
+use crate::timer::clamped;
 
-/// How many gaps are told, the longest first.
-const GAPS: usize = 20;
+/// How many gaps are told, the worst first.
+const GAPS: usize = 200;
 
 /// What came of the requests that were due in these times, which do not overlap: from and to, by CLOCK_MONOTONIC in nanoseconds.
 pub fn summary(run: &Run, windows: &[(u64, u64)]) -> Summary {
@@ -45,7 +48,6 @@ impl Record {
         samples.sort_unstable_by_key(|sample| sample.due_us);
         let mut failed_due = run.tally.failed_due_us.clone();
         failed_due.sort_unstable();
-        let counted = |kind| (kind, run.tally.failed.get(&kind).copied().unwrap_or(0));
         let gaps = accepts::gaps(&run.probes.service);
         let (rate, clients) = match run.load.pace {
             Pace::Open { rate } => (Some(rate.get()), None),
@@ -64,16 +66,18 @@ impl Record {
             end_ns: times.at(times.length_us),
             answered: samples.len() as u64,
             failed: failed_due.len() as u64,
-            failures: FailureKind::ALL.map(counted).into(),
-            faults: run.tally.faults.iter().map(|fault| times.fault(fault)).collect(),
+            unsent: run.tally.unsent,
+            failures: counted(&run.tally),
+            faults: times.faults(&run.tally),
             connections: run.connections,
             closed_idle: run.closed_idle,
             resent: run.resent,
             moved: run.moved,
             latency: Latency::of(&mut took(&samples)),
-            accepts: run.load.probe.map(|every| times.accepts(every, &gaps, &run.probes.witness)),
+            accepts: run.load.probe.map(|every| times.accepts(every, &gaps, &run.probes)),
             generator: Generator {
                 cpu_s: run.cpu.as_secs_f64(),
+                on_time: run.on_time,
                 late: Latency::of(&mut run.tally.late_us.clone()),
             },
             bodies: bodies(run, &times),
@@ -81,6 +85,11 @@ impl Record {
             slices: times.slices(slice, &samples, &failed_due),
         }
     }
+}
+
+fn counted(tally: &Tally) -> BTreeMap<FailureKind, u64> {
+    let count = |kind| (kind, tally.failed.get(&kind).copied().unwrap_or(0));
+    FailureKind::OF_SERVICE.map(count).into()
 }
 
 fn took(samples: &[Sample]) -> Vec<u32> {
@@ -111,8 +120,7 @@ struct Times {
 
 impl Times {
     fn of(run: &Run) -> Self {
-        // No load is longer than an hour.
-        Self { start_ns: run.start_ns, length_us: run.duration.as_micros() as u32 }
+        Self { start_ns: run.start_ns, length_us: clamped(run.duration) }
     }
 
     fn at(&self, us: u32) -> u64 {
@@ -123,33 +131,39 @@ impl Times {
         u32::try_from(ns.saturating_sub(self.start_ns) / 1000).unwrap_or(u32::MAX)
     }
 
-    fn fault(&self, fault: &Fault) -> FaultRecord {
-        FaultRecord {
+    fn faults(&self, tally: &Tally) -> Vec<FaultRecord> {
+        let told = |fault: &Fault| FaultRecord {
             due_ns: self.at(fault.due_us),
             at_ns: self.at(fault.at_us),
             kind: fault.failure.kind,
             detail: fault.failure.detail.clone(),
-            probe: fault.probe,
-        }
+        };
+        tally.faults.iter().map(told).collect()
     }
 
-    fn accepts(&self, every: Duration, gaps: &[Gap], witness: &[Opened]) -> Accepts {
-        let witness = accepts::gaps(witness);
+    fn accepts(&self, every: Duration, gaps: &[Gap], probes: &Probes) -> Accepts {
+        let witness = accepts::gaps(&probes.witness);
         let length = |gap: Option<Gap>| gap.map_or(0, Gap::length_us);
-        let mut longest = gaps.to_vec();
-        longest.sort_by_key(|gap| std::cmp::Reverse(gap.length_us()));
-        let told = longest.iter().take(GAPS).map(|gap| GapRecord {
-            from_ns: self.at(gap.from_us),
-            us: gap.length_us(),
-            witness_us: length(accepts::longest(&witness, gap.from_us, gap.to_us)),
-        });
+        let mut worst: Vec<_> = gaps
+            .iter()
+            .map(|gap| GapRecord {
+                from_ns: self.at(gap.from_us),
+                us: gap.length_us(),
+                witness_us: length(accepts::longest(&witness, gap.from_us, gap.to_us)),
+            })
+            .collect();
+        worst.sort_by_key(|gap| std::cmp::Reverse(gap.us.saturating_sub(gap.witness_us)));
+        worst.truncate(GAPS);
+        let Latency { p99_us, max_us, .. } =
+            Latency::of(&mut gaps.iter().map(|gap| gap.length_us()).collect::<Vec<_>>());
         Accepts {
             connections: gaps.len() as u64,
             every_us: every.as_micros() as u64,
-            longest_us: length(longest.first().copied()),
-            p99_us: Latency::of(&mut gaps.iter().map(|gap| gap.length_us()).collect::<Vec<_>>())
-                .p99_us,
-            gaps: told.collect(),
+            failures: counted(&probes.tally),
+            faults: self.faults(&probes.tally),
+            longest_us: max_us,
+            p99_us,
+            gaps: worst,
             witness_longest_us: length(accepts::longest(&witness, 0, u32::MAX)),
         }
     }

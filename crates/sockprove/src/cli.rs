@@ -3,12 +3,14 @@
 mod load;
 mod marks;
 mod prove;
+mod values;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::prove::ProveError;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Puts a service under load, and says what its clients saw.
@@ -66,6 +68,15 @@ pub fn main() -> ExitCode {
         let _ = write!(std::io::stderr(), "error: {error:#}\n{hint}");
         ExitCode::FAILURE
     })
+}
+
+/// Says what is wrong with what was typed after this verb, as clap says it, and ends with exit status 2.
+fn wrong_usage(verb: &str, words: &str) -> ! {
+    let mut command = Cli::command();
+    // Until then a verb does not know that it follows the program's name.
+    command.build();
+    let command = command.find_subcommand_mut(verb).expect("it was parsed");
+    command.error(ErrorKind::ArgumentConflict, words).exit()
 }
 
 fn manual() -> anyhow::Result<()> {

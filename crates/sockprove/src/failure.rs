@@ -29,8 +29,8 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
+    /// All that a service can be blamed for: all but [`FailureKind::Machine`].
+    pub const OF_SERVICE: [Self; 7] = [
         Self::Refused,
         Self::Reset,
         Self::Closed,
@@ -38,7 +38,6 @@ impl FailureKind {
         Self::Status,
         Self::Body,
         Self::Protocol,
-        Self::Machine,
     ];
 
     /// For people.

@@ -11,6 +11,7 @@ mod client;
 pub mod failure;
 pub mod kind;
 pub mod load;
+mod priority;
 mod probe;
 pub mod prove;
 pub mod record;

@@ -81,7 +81,7 @@ pub struct Run {
     pub load: Arc<Load>,
     /// Its start by CLOCK_MONOTONIC, in nanoseconds.
     pub start_ns: u64,
-    /// How long it was.
+    /// Until its last answer had come.
     pub duration: Duration,
     /// What its clients saw.
     pub tally: Tally,
@@ -95,8 +95,10 @@ pub struct Run {
     pub moved: u64,
     /// What the connections saw that only look whether anybody accepts.
     pub probes: Probes,
-    /// Processor time of this process.
+    /// Processor time of this process meanwhile.
     pub cpu: Duration,
+    /// Whether all its threads ran as soon as they had something to do.
+    pub on_time: bool,
 }
 
 /// A load that goes on.
@@ -110,7 +112,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     answered: Receiver<()>,
     workers: Vec<JoinHandle<io::Result<Seen>>>,
-    prober: Option<JoinHandle<io::Result<(Tally, Probes)>>>,
+    prober: Option<JoinHandle<io::Result<Probes>>>,
 }
 
 impl Load {
@@ -157,6 +159,11 @@ impl Running {
         }
     }
 
+    /// Whether its time is over, so that nothing is sent any more.
+    pub fn is_over(&self) -> bool {
+        self.start.elapsed() >= self.load.duration
+    }
+
     /// Waits for its end: what is under way then is still waited for.
     ///
     /// # Errors
@@ -173,20 +180,20 @@ impl Running {
             moved: 0,
             probes: Probes::default(),
             cpu: Duration::ZERO,
+            on_time: true,
         };
         for worker in self.workers {
-            let Seen { tally, counters } = join(worker)?;
+            let Seen { tally, counters, ended, on_time } = join(worker)?;
+            run.duration = run.duration.max(ended.saturating_duration_since(self.start));
             run.tally.add(tally);
+            run.on_time &= on_time;
             run.connections += counters.connections.get();
             run.closed_idle += counters.closed_idle.get();
             run.resent += counters.resent.get();
             run.moved += counters.moved.get();
         }
-        run.duration = self.start.elapsed();
         if let Some(prober) = self.prober {
-            let (tally, probes) = join(prober)?;
-            run.tally.add(tally);
-            run.probes = probes;
+            run.probes = join(prober)?;
         }
         run.cpu = cpu().saturating_sub(self.cpu);
         Ok(run)
@@ -237,6 +244,9 @@ fn nanos(clock: ClockId) -> u64 {
 }
 
 /// One request by a client of this kind, and what came of it.
+///
+/// # Errors
+/// What went wrong with it.
 pub async fn ask(kind: Kind, target: &Target, timeout: Duration) -> Result<(), Failure> {
     let once = async {
         let (target, counters, shared) = (Rc::new(target.clone()), Rc::default(), Rc::default());

@@ -10,6 +10,8 @@ use crate::client::Counters;
 use crate::client::http1::Http1;
 use crate::failure::{Failure, FailureKind};
 use crate::load::Going;
+use crate::priority::be_on_time;
+use crate::schedule::Pace;
 use crate::tally::{Fault, Tally};
 use crate::target::{Address, Target};
 use crate::timer::{Timer, micros};
@@ -26,24 +28,29 @@ pub struct Probes {
     pub service: Vec<Opened>,
     /// Of the witness.
     pub witness: Vec<Opened>,
+    /// Those of the service that failed.
+    pub tally: Tally,
 }
 
 struct Prober {
     going: Going,
-    tally: RefCell<Tally>,
     probes: RefCell<Probes>,
 }
 
 /// Connects every `interval` until the load ends.
-pub(crate) async fn run(going: Going, interval: Duration) -> io::Result<(Tally, Probes)> {
+pub(crate) async fn run(going: Going, interval: Duration) -> io::Result<Probes> {
     let witness = Witness::start()?;
+    // Not the witness, whose threads are scheduled as the service's are.
+    if let Pace::Open { .. } = going.load.pace {
+        be_on_time();
+    }
     let service = Rc::new(going.load.target.clone());
     let own = Rc::new(Target {
         address: Address::Tcp(witness.address),
         authority: witness.address.to_string(),
         path: "/".into(),
     });
-    let prober = Rc::new(Prober { going, tally: RefCell::default(), probes: RefCell::default() });
+    let prober = Rc::new(Prober { going, probes: RefCell::default() });
     let timer = Timer::new()?;
     let mut due = prober.going.start;
     while !prober.going.is_over() {
@@ -64,7 +71,7 @@ pub(crate) async fn run(going: Going, interval: Duration) -> io::Result<(Tally, 
     while under_way(&service) > 0 && Instant::now() < end {
         timer.until(Instant::now() + Duration::from_millis(1)).await?;
     }
-    Ok((prober.tally.take(), prober.probes.take()))
+    Ok(prober.probes.take())
 }
 
 /// Connections to it that are waited for: each holds it.
@@ -91,7 +98,7 @@ impl Prober {
         };
         if is_service {
             let (due_us, at_us) = (micros(*start, begun), micros(*start, Instant::now()));
-            self.tally.borrow_mut().failed(Fault { due_us, at_us, failure, probe: true });
+            self.probes.borrow_mut().tally.failed(Fault { due_us, at_us, failure });
         }
     }
 }

@@ -36,7 +36,9 @@ pub struct Record {
     pub answered: u64,
     /// Those that were not.
     pub failed: u64,
-    /// The same, each kind of failure apart.
+    /// Requests that were never sent, because this machine had no port, descriptor or memory left: they are neither.
+    pub unsent: u64,
+    /// Failed requests, each kind of failure apart.
     pub failures: BTreeMap<FailureKind, u64>,
     /// The first thousand failures, each with its time.
     pub faults: Vec<FaultRecord>,
@@ -73,8 +75,6 @@ pub struct FaultRecord {
     pub kind: FailureKind,
     /// What was seen.
     pub detail: String,
-    /// Whether it was a connection that only looked whether anybody accepts.
-    pub probe: bool,
 }
 
 /// Microseconds, exact: the smallest that at least so many of a hundred were not above.
@@ -115,11 +115,15 @@ pub struct Accepts {
     pub connections: u64,
     /// How often one was begun.
     pub every_us: u64,
+    /// Connections that failed, each kind of failure apart: they are no requests of the clients'.
+    pub failures: BTreeMap<FailureKind, u64>,
+    /// The first thousand of them.
+    pub faults: Vec<FaultRecord>,
     /// The longest time in which somebody waited and nobody was accepted.
     pub longest_us: u32,
     /// 99 of 100 such times were not longer.
     pub p99_us: u32,
-    /// The twenty longest.
+    /// The two hundred that were longest beyond the witness's at the same time, the worst first.
     pub gaps: Vec<GapRecord>,
     /// The longest such time of a listener of the generator's own, which does nothing but answer.
     pub witness_longest_us: u32,
@@ -139,8 +143,11 @@ pub struct GapRecord {
 /// What the generator itself needed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Generator {
-    /// Its processor time, with that of the witness.
+    /// Processor time of the process meanwhile, in seconds: of the witness, too, and of all loads that went on at the same time.
     pub cpu_s: f64,
+    /// Whether the threads of an open loop had real-time priority, so that none of its latencies is a wait of their own for a processor. They
+    /// have it where they may, as root as a rule; those of a closed loop never do.
+    pub on_time: bool,
     /// How late requests of an open loop were sent though a client was free.
     pub late: Latency,
 }

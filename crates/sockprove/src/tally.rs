@@ -32,8 +32,6 @@ pub struct Fault {
     pub at_us: u32,
     /// How.
     pub failure: Failure,
-    /// Whether it was one of the connections that only look whether anybody accepts.
-    pub probe: bool,
 }
 
 /// The answers that had one body.
@@ -53,6 +51,8 @@ pub struct Tally {
     samples: Vec<Vec<Sample>>,
     /// How late each request was sent though a client was free: the generator's own fault. Microseconds, in order of nothing.
     pub late_us: Vec<u32>,
+    /// How many were never sent, because this machine had nothing left to send them with: no request of the service's.
+    pub unsent: u64,
     /// How many failed in each way.
     pub failed: BTreeMap<FailureKind, u64>,
     /// When each failed request was due.
@@ -79,16 +79,25 @@ impl Tally {
     /// Its body.
     pub fn body(&mut self, body: &[u8], at_us: u32) {
         let body = &body[..body.len().min(BODY_LENGTH)];
+        self.seen(body, Seen { count: 1, first_us: at_us, last_us: at_us });
+    }
+
+    fn seen(&mut self, body: &[u8], more: Seen) {
         if let Some(seen) = self.bodies.get_mut(body) {
-            seen.count += 1;
-            seen.last_us = seen.last_us.max(at_us);
+            seen.count += more.count;
+            seen.first_us = seen.first_us.min(more.first_us);
+            seen.last_us = seen.last_us.max(more.last_us);
         } else if self.bodies.len() < BODIES {
-            self.bodies.insert(body.to_vec(), Seen { count: 1, first_us: at_us, last_us: at_us });
+            self.bodies.insert(body.to_vec(), more);
         }
     }
 
-    /// A request that failed.
+    /// A request that failed, or that could not be sent.
     pub fn failed(&mut self, fault: Fault) {
+        if fault.failure.kind == FailureKind::Machine {
+            self.unsent += 1;
+            return;
+        }
         *self.failed.entry(fault.failure.kind).or_default() += 1;
         self.failed_due_us.push(fault.due_us);
         if self.faults.len() < FAULTS {
@@ -100,6 +109,7 @@ impl Tally {
     pub fn add(&mut self, other: Self) {
         self.samples.extend(other.samples);
         self.late_us.extend(other.late_us);
+        self.unsent += other.unsent;
         self.failed_due_us.extend(other.failed_due_us);
         for (kind, count) in other.failed {
             *self.failed.entry(kind).or_default() += count;
@@ -107,11 +117,8 @@ impl Tally {
         self.faults.extend(other.faults);
         self.faults.sort_by_key(|fault| fault.at_us);
         self.faults.truncate(FAULTS);
-        for (body, other) in other.bodies {
-            let seen = self.bodies.entry(body).or_insert(Seen { count: 0, ..other });
-            seen.count += other.count;
-            seen.first_us = seen.first_us.min(other.first_us);
-            seen.last_us = seen.last_us.max(other.last_us);
+        for (body, seen) in other.bodies {
+            self.seen(&body, seen);
         }
     }
 
@@ -133,12 +140,15 @@ mod tests {
         two.body(b"v1", 3);
         two.body(b"v2", 4);
         let failure = Failure::new(FailureKind::Reset, "x");
-        two.failed(Fault { due_us: 5, at_us: 6, failure, probe: false });
+        two.failed(Fault { due_us: 5, at_us: 6, failure });
+        let failure = Failure::new(FailureKind::Machine, "no port");
+        two.failed(Fault { due_us: 5, at_us: 6, failure });
         one.add(two);
         assert_eq!(
             (one.samples().count(), one.faults.len(), one.failed[&FailureKind::Reset]),
             (1, 1, 1)
         );
+        assert_eq!((one.unsent, one.failed_due_us.len(), one.failed.len()), (1, 1, 1));
         assert_eq!(one.bodies[b"v1".as_slice()], Seen { count: 2, first_us: 3, last_us: 9 });
     }
 
@@ -148,6 +158,9 @@ mod tests {
         for n in 0..1000_u32 {
             tally.body(format!("{n}{}", "x".repeat(1000)).as_bytes(), n);
         }
+        let mut other = Tally::default();
+        other.body(b"one more", 0);
+        tally.add(other);
         assert_eq!(tally.bodies.len(), BODIES);
         assert!(tally.bodies.keys().all(|body| body.len() <= BODY_LENGTH));
     }

@@ -14,6 +14,7 @@ use crate::client::http2::{STREAMS, Shared};
 use crate::client::{Client, Counters};
 use crate::failure::{Failure, FailureKind};
 use crate::load::Going;
+use crate::priority::be_on_time;
 use crate::schedule::{self, Pace};
 use crate::tally::{Fault, Sample, Tally};
 use crate::target::Target;
@@ -32,6 +33,10 @@ const REST: Duration = Duration::from_millis(1);
 pub(crate) struct Seen {
     pub(crate) tally: Tally,
     pub(crate) counters: Counters,
+    /// When its last client had ended.
+    pub(crate) ended: Instant,
+    /// Whether it ran as soon as it had something to do.
+    pub(crate) on_time: bool,
 }
 
 /// A request that is due.
@@ -52,6 +57,7 @@ pub(crate) struct Worker {
     more: Notify,
     free: Cell<u32>,
     ended: Cell<bool>,
+    on_time: Cell<bool>,
     shared: RefCell<Vec<Rc<Shared>>>,
 }
 
@@ -69,6 +75,7 @@ impl Worker {
             more: Notify::new(),
             free: Cell::new(0),
             ended: Cell::new(false),
+            on_time: Cell::new(false),
             shared: RefCell::default(),
         }
     }
@@ -87,12 +94,13 @@ impl Worker {
             Pace::Open { rate } => this.send_on_time(rate, &mut clients).await?,
         }
         while clients.join_next().await.is_some() {}
+        let ended = Instant::now();
         drop(clients);
         let this = Rc::into_inner(this).expect("all clients of it have ended");
-        let tally = this.tally.into_inner();
+        let (tally, on_time) = (this.tally.into_inner(), this.on_time.get());
         // A task of a connection may still hold the counters.
         let counters = (*this.counters).clone();
-        Ok(Seen { tally, counters })
+        Ok(Seen { tally, counters, ended, on_time })
     }
 
     fn add_client(self: &Rc<Self>, clients: &mut JoinSet<()>) {
@@ -113,6 +121,8 @@ impl Worker {
         rate: NonZeroU32,
         clients: &mut JoinSet<()>,
     ) -> io::Result<()> {
+        // Not at full speed, where the load is as busy as the service lets it be, and would leave it no processor.
+        self.on_time.set(be_on_time());
         let (index, threads) = (self.index, self.going.load.threads);
         let most = schedule::share(CLIENTS, index, threads) as usize;
         for _ in 0..schedule::share(FIRST_CLIENTS, index, threads) {
@@ -234,7 +244,7 @@ impl Worker {
     fn failed(&self, due: Instant, failure: Failure) {
         let start = self.going.start;
         let (due_us, at_us) = (micros(start, due), micros(start, Instant::now()));
-        self.tally.borrow_mut().failed(Fault { due_us, at_us, failure, probe: false });
+        self.tally.borrow_mut().failed(Fault { due_us, at_us, failure });
     }
 }
 

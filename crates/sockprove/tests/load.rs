@@ -2,6 +2,7 @@
 
 mod faulty;
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -155,6 +156,31 @@ fn a_server_that_was_never_there_gives_an_account_too() {
     let mut load = load(&format!("http://{gone}/"), Kind::KeepAlive, CLOSED);
     load.probe = Some(Duration::from_millis(5));
     let record = record(load);
-    assert!(record.faults.iter().any(|fault| fault.probe), "{:?}", record.faults.first());
+    let accepts = record.accepts.as_ref().unwrap();
+    let (looked, failed) = (&accepts.failures, record.failures.values().sum::<u64>());
+    assert!(looked[&FailureKind::Refused] > 10 && !accepts.faults.is_empty(), "{accepts:?}");
+    assert_eq!((failed, record.failed), (record.failures[&FailureKind::Refused], failed));
     assert_eq!((record.answered, record.latency.count), (0, 0));
+}
+
+#[test]
+fn a_unix_socket_is_asked_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    // It ends with the process.
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfine";
+            // A client that went away is none of its cares.
+            let _ = client.read(&mut [0; 1024]).and_then(|_| client.write_all(answer));
+        }
+    });
+    let mut load =
+        load("http://127.0.0.1/", Kind::OneShot, Pace::Open { rate: 200.try_into().unwrap() });
+    load.target = Target::parse("http://shop/", Some(path)).unwrap();
+    load.probe = Some(Duration::from_millis(5));
+    let record = record(load);
+    assert_eq!((record.answered, record.failed), (60, 0), "{:?}", record.faults.first());
+    assert!(record.accepts.unwrap().connections > 10);
 }

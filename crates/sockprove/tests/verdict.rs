@@ -32,7 +32,12 @@ fn deploy() -> Deploy {
         began_ns: 1000 * MS,
         ended_ns: 2000 * MS,
         outcome: Some("live".into()),
-        steps: vec![step("start", 1010, 1100), step("open", 1200, 1201), step("close", 1202, 1203)],
+        steps: vec![
+            step("start", 1010, 1100),
+            step("open", 1200, 1201),
+            step("close", 1202, 1203),
+            step("retire", 1520, 1600),
+        ],
         ..Deploy::default()
     }
 }
@@ -52,6 +57,7 @@ fn round() -> Round {
         end_ns: 3000 * MS,
         answered: 100,
         failed: 0,
+        unsent: 0,
         failures: BTreeMap::new(),
         faults: Vec::new(),
         connections: 1,
@@ -62,12 +68,14 @@ fn round() -> Round {
         accepts: Some(Accepts {
             connections: 100,
             every_us: 2000,
+            failures: BTreeMap::new(),
+            faults: Vec::new(),
             longest_us: 0,
             p99_us: 1000,
             gaps: Vec::new(),
             witness_longest_us: 0,
         }),
-        generator: Generator { cpu_s: 0.0, late: Latency::default() },
+        generator: Generator { cpu_s: 0.0, on_time: true, late: Latency::default() },
         bodies: Vec::new(),
         phases: Vec::new(),
         slices: (0..30)
@@ -86,11 +94,13 @@ fn round() -> Round {
         pace: "open".into(),
         start_ns: 0,
         end_ns: 3000 * MS,
+        load_end_ns: 3000 * MS,
         loads: vec![LoadRecord { record, steady: part.clone(), swap: part }],
         deploys: vec![deploy()],
         slots: Vec::new(),
         starved: Vec::new(),
         interrupted: false,
+        missed: 0,
     }
 }
 
@@ -106,10 +116,14 @@ fn with_fault(kind: FailureKind, at_ms: u64) -> Round {
     let record = &mut round.loads[0].record;
     record.failed = 1;
     record.failures.insert(kind, 1);
-    let (due_ns, at_ns) = (at_ms * MS, at_ms * MS);
-    record.faults =
-        vec![FaultRecord { due_ns, at_ns, kind, detail: "<seen>".into(), probe: false }];
+    record.faults = vec![fault(kind, at_ms)];
     round
+}
+
+/// It was due then, and failed long after.
+fn fault(kind: FailureKind, at_ms: u64) -> FaultRecord {
+    let (due_ns, at_ns) = (at_ms * MS, (at_ms + 5000) * MS);
+    FaultRecord { due_ns, at_ns, kind, detail: "<seen>".into() }
 }
 
 #[track_caller]
@@ -132,7 +146,10 @@ fn each_failure_fails_with_its_time_step_and_slots() {
         (500, "steady", vec!["blue"]),
         (1050, "start", vec!["blue"]),
         (1200, "open", vec!["blue", "green"]),
-        (1500, "after close", vec!["green"]),
+        // It still has its connections.
+        (1500, "after close", vec!["blue", "green"]),
+        (1550, "retire", vec!["blue", "green"]),
+        (1700, "after retire", vec!["green"]),
         (2500, "steady", vec!["green"]),
     ] {
         let judged = check(with_fault(FailureKind::Reset, at_ms), Verdict::Fail);
@@ -147,9 +164,14 @@ fn each_failure_fails_with_its_time_step_and_slots() {
 }
 
 #[test]
-fn what_this_machine_lacks_is_a_note() {
-    let judged = check(with_fault(FailureKind::Machine, 500), Verdict::Pass);
-    assert!(judged.notes[0].contains("were not sent"), "{judged:#?}");
+fn what_this_machine_lacks_is_a_note_until_it_is_too_much() {
+    let mut lacking = round();
+    lacking.loads[0].record.unsent = 1;
+    let judged = check(lacking.clone(), Verdict::Pass);
+    assert!(judged.notes[0].contains("1 requests were not sent"), "{judged:#?}");
+    lacking.loads[0].record.unsent = 2;
+    let judged = check(lacking, Verdict::Fail);
+    assert!(judged.reasons[0].contains("too many to prove anything"), "{judged:#?}");
     let mut round = round();
     round.loads[0].record.generator.late.p99_9_us = 30_000;
     assert!(check(round, Verdict::Pass).notes[0].contains("too busy to send on time"));
@@ -175,12 +197,13 @@ fn a_stall_fails_unless_the_machine_had_it_too() {
     );
     let mut slow = with_gap(1200, 50_000, 0);
     slow.loads[0].record.accepts.as_mut().unwrap().p99_us = 10_000;
-    check(slow, Verdict::Pass);
+    let judged = check(slow, Verdict::Pass);
+    assert!(judged.notes[0].contains("up to 10.0 ms long: 5 times that is allowed"), "{judged:#?}");
     // The slot that accepts had no processor: blue before `open`.
     for (slot, expected) in [("blue", Verdict::Pass), ("green", Verdict::Fail)] {
         let mut round = with_gap(1050, 50_000, 0);
         let (from_ns, to_ns) = (1090 * MS, 1110 * MS);
-        round.starved = vec![Starved { slot: slot.into(), from_ns, to_ns, us: 45_000 }];
+        round.starved = vec![Starved { slot: slot.into(), thread: 1, from_ns, to_ns, us: 45_000 }];
         check(round, expected);
     }
 }
@@ -195,8 +218,44 @@ fn a_deploy_that_is_not_live_fails_and_one_that_was_interrupted_does_not() {
         judged.reasons,
         ["open loop: deploy 1 is not live (rolled-back): shop: it was given up: sick"]
     );
+    // Ctrl-C came when it had failed already.
     round.interrupted = true;
+    check(round.clone(), Verdict::Fail);
+    round.deploys[0].interrupted = true;
     check(round, Verdict::Interrupted);
+}
+
+#[test]
+fn a_connection_that_only_looked_fails_by_its_own_name() {
+    let mut round = round();
+    let accepts = round.loads[0].record.accepts.as_mut().unwrap();
+    accepts.failures.insert(FailureKind::Refused, 1);
+    accepts.faults = vec![fault(FailureKind::Refused, 1500)];
+    let judged = check(round, Verdict::Fail);
+    let words = "open loop: 1 of 101 connections that looked whether anybody accepts refused";
+    assert_eq!(judged.reasons, [words]);
+    let found = &judged.findings[0];
+    assert_eq!((found.client.as_str(), found.slots.as_slice()), ("accept", &["green".into()][..]));
+}
+
+#[test]
+fn deploys_without_a_load_fail() {
+    let mut round = round();
+    round.missed = 3;
+    let judged = check(round, Verdict::Fail);
+    let words = "open loop: 3 deploys were not begun, because a loop is an hour at most: fewer --deploys or a shorter --duration";
+    assert_eq!(judged.reasons, [words]);
+}
+
+#[test]
+fn a_deploy_that_outlasts_the_load_fails() {
+    let mut round = round();
+    (round.load_end_ns, round.missed) = (1500 * MS, 1);
+    let under_way = "open loop: deploy 1 was still under way when the load ended, because a loop is an hour at most: fewer --deploys or a shorter --duration";
+    assert_eq!(check(round.clone(), Verdict::Fail).reasons, [under_way]);
+    round.missed = 2;
+    let not_begun = "open loop: 1 deploy was not begun, because a loop is an hour at most: fewer --deploys or a shorter --duration";
+    assert_eq!(check(round, Verdict::Fail).reasons, [under_way, not_begun]);
 }
 
 #[test]
@@ -238,6 +297,7 @@ fn a_page_and_a_text_say_it_and_escape_what_others_said() {
         limits: LIMITS,
         requests: 101,
         failed: 1,
+        unsent: 0,
         rounds,
     };
     let page = html(&proof).unwrap();
@@ -248,7 +308,7 @@ fn a_page_and_a_text_say_it_and_escape_what_others_said() {
     );
     assert_eq!(page.matches("<svg").count(), 3, "p99, max and answers: nothing failed in a slice");
     let text = text(&proof);
-    assert!(text.contains("fault: open loop, 1.200 s, deploy 1, open (blue or green accepts): one-shot: reset: <seen>"), "{text}");
+    assert!(text.contains("fault: open loop, 1.200 s, deploy 1, open (blue or green serves): one-shot: reset: <seen>"), "{text}");
     let again: Proof = serde_json::from_str(&serde_json::to_string(&proof).unwrap()).unwrap();
     assert_eq!(again.findings, proof.findings);
 }

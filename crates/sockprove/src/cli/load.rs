@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
-use sockgen::duration;
 
 use super::marks::mark;
+use super::values::{some_time, within_an_hour};
 use crate::kind::Kind;
 use crate::load::{Load, Run, Running, monotonic_ns, processors, raise_descriptor_limit};
 use crate::record::{Latency, Mark, Record};
@@ -21,7 +21,8 @@ use crate::target::Target;
 
 /// Ask one URL again and again, and say what became of it
 ///
-/// Ends after --duration, or at Ctrl-C, with its account. Exit status 1 when a request failed.
+/// Ends after --duration, or at Ctrl-C, with its account. Exit status 1 when a request failed or could not be sent, or a connection failed that
+/// only looked whether anybody accepts.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("pace").required(true))]
 pub(super) struct Args {
@@ -37,10 +38,10 @@ pub(super) struct Args {
     #[arg(long, group = "pace", value_name = "N")]
     connections: Option<NonZeroU32>,
     /// For how long, an hour at most; each request takes eight bytes of memory
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = within_an_hour)]
     duration: Duration,
     /// An answer that takes longer is a failure
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = some_time)]
     timeout: Duration,
     /// The body of every answer; another one is a failure. More than one may be given
     #[arg(long, value_name = "TEXT")]
@@ -55,7 +56,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroU32>,
     /// How often a connection looks whether anybody accepts
-    #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = some_time)]
     probe_interval: Duration,
     /// Do not look: the clients alone connect
     #[arg(long, conflicts_with = "probe_interval")]
@@ -64,7 +65,7 @@ pub(super) struct Args {
     #[arg(long)]
     marks: bool,
     /// The length of the slices of time in the account
-    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = some_time)]
     slice: Duration,
 }
 
@@ -110,7 +111,13 @@ pub(super) fn load(args: Args, json: bool) -> Result<ExitCode> {
     } else {
         line(text(&record).trim_end());
     }
-    Ok(if record.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let unaccepted =
+        record.accepts.iter().flat_map(|accepts| accepts.failures.values()).sum::<u64>();
+    Ok(if record.failed + record.unsent + unaccepted == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn line(text: &str) {
@@ -165,6 +172,10 @@ fn text(record: &Record) -> String {
     for (kind, count) in record.failures.iter().filter(|(_, count)| **count > 0) {
         let _ = writeln!(text, "            {count} {kind}");
     }
+    if record.unsent > 0 {
+        let words = "this machine had no port, descriptor or memory left for them";
+        let _ = writeln!(text, "  not sent  {}: {words}", record.unsent);
+    }
     for (count, words) in [
         (
             record.resent,
@@ -184,6 +195,9 @@ fn text(record: &Record) -> String {
             text,
             "  accepts   longest time without one {service:.1} ms; of a listener that does nothing else {witness:.1} ms"
         );
+        for (kind, count) in accepts.failures.iter().filter(|(_, count)| **count > 0) {
+            let _ = writeln!(text, "            {count} connections that looked for it {kind}");
+        }
     }
     for phase in &record.phases {
         let gap = phase.longest_gap_us.map_or(String::new(), |us| {
@@ -203,9 +217,14 @@ fn text(record: &Record) -> String {
     }
     let _ = writeln!(
         text,
-        "  generator {:.1} s of processor time; sent late: {}",
+        "  generator {:.1} s of processor time; sent late: {}{}",
         record.generator.cpu_s,
-        latency(&record.generator.late)
+        latency(&record.generator.late),
+        if record.rate.is_some() && !record.generator.on_time {
+            "; it had no real-time priority, which root has: what it waited for a processor is in the latencies"
+        } else {
+            ""
+        }
     );
     text
 }

@@ -69,7 +69,9 @@ impl Http1 {
             }
             let read = stream.read_buf(&mut self.buffer).await;
             ended = read.map_err(|e| told("reading the answer", e))? == 0;
-            self.first_byte.get_or_insert_with(Instant::now);
+            if !ended {
+                self.first_byte.get_or_insert_with(Instant::now);
+            }
         }
     }
 

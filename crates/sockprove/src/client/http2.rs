@@ -23,6 +23,9 @@ pub(crate) const STREAMS: u32 = 8;
 /// How often one request may find that its connection ends before it was sent.
 const MOVES: u32 = 16;
 
+/// The first connection is number 1.
+const NO_CONNECTION: u64 = 0;
+
 type Sender = SendRequest<Empty<Bytes>>;
 
 /// The connection that some clients share, with a number, so that only the one that ended is forgotten.
@@ -51,28 +54,27 @@ impl Http2 {
     pub(crate) async fn exchange(&mut self) -> Result<Answered, Failure> {
         for _ in 0..MOVES {
             let (number, mut sender) = self.sender().await?;
-            let sent = match sender.ready().await {
-                Ok(()) => sender.try_send_request(self.request()?).await,
-                Err(_) => {
-                    self.forget(number);
-                    continue;
-                }
-            };
-            match sent {
+            let lease = Lease { shared: Rc::clone(&self.shared), number };
+            if sender.ready().await.is_err() {
+                continue;
+            }
+            match sender.try_send_request(self.request()?).await {
                 Ok(response) => match self.read(response).await {
+                    Ok(answered) => {
+                        lease.keep();
+                        return Ok(answered);
+                    }
                     Err(error) if was_refused(&error) => {}
-                    read => return read.map_err(|error| failure(&error)),
+                    Err(error) => return Err(failure(&error)),
                 },
                 Err(mut error) => {
                     let unsent = error.take_message().is_some();
                     let error = error.into_error();
                     if !unsent && !was_refused(&error) {
-                        self.forget(number);
                         return Err(failure(&error));
                     }
                 }
             }
-            self.forget(number);
             Counters::add(&self.counters.resent);
         }
         let words = format!("{MOVES} connections in a row ended before the request was sent");
@@ -115,9 +117,24 @@ impl Http2 {
         *self.shared.open.borrow_mut() = Some((*number, sender.clone()));
         Ok((*number, sender))
     }
+}
 
-    fn forget(&self, number: u64) {
-        self.shared.open.borrow_mut().take_if(|(open, _)| *open == number);
+/// A request's hold on the connection: unless it had its answer nobody asks on that connection again, also when it was given up because no
+/// answer came in time.
+struct Lease {
+    shared: Rc<Shared>,
+    number: u64,
+}
+
+impl Lease {
+    fn keep(mut self) {
+        self.number = NO_CONNECTION;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.shared.open.borrow_mut().take_if(|(open, _)| *open == self.number);
     }
 }
 

@@ -23,6 +23,9 @@ pub struct Deploy {
     pub outcome: Option<String>,
     /// What it did, in order.
     pub steps: Vec<Step>,
+    /// Whether somebody had asked for its end by then.
+    #[serde(default)]
+    pub interrupted: bool,
     /// What it said on standard error, when it did not end as it should.
     pub error: Option<String>,
 }
@@ -104,6 +107,11 @@ impl Deploy {
         (self.began_ns..=self.ended_ns).contains(&ns)
     }
 
+    /// Whether a load that ended then had ended before it did: what it did at last, no client saw.
+    pub fn outlasts(&self, load_end_ns: u64) -> bool {
+        self.ended_ns > load_end_ns
+    }
+
     /// What it did at this moment.
     pub fn phase(&self, ns: u64) -> String {
         let begun = self.steps.iter().rev().find(|step| step.from_ns <= ns);
@@ -122,7 +130,16 @@ impl Deploy {
 
     /// The slots that accepted at this moment. Without gates both do from the start of the new one to the stop of the old one.
     pub fn accepting(&self, ns: u64, gated: bool) -> Vec<String> {
-        let (first, last) = if gated { ("open", "close") } else { ("start", "retire") };
+        if gated { self.between("open", "close", ns) } else { self.serving(ns, gated) }
+    }
+
+    /// The slots that had connections at this moment: the old one until it has drained.
+    pub fn serving(&self, ns: u64, gated: bool) -> Vec<String> {
+        self.between(if gated { "open" } else { "start" }, "retire", ns)
+    }
+
+    /// The new slot from the begin of one step, the old one to the end of another.
+    fn between(&self, first: &str, last: &str, ns: u64) -> Vec<String> {
         let step = |name: &str| self.steps.iter().find(|step| step.step == name && step.ok);
         let opened = step(first).is_some_and(|step| step.from_ns <= ns);
         let closed = step(last).is_some_and(|step| step.to_ns <= ns);
@@ -158,5 +175,7 @@ not JSON
         assert_eq!(at(51), ("open".into(), "blue green".into()));
         assert_eq!(at(61), ("after close".into(), "green".into()));
         assert_eq!(deploy.accepting(25_000, false), ["blue", "green"]);
+        // `retire` never came: it still drains.
+        assert_eq!(deploy.serving(61_000, true), ["blue", "green"]);
     }
 }

@@ -1,10 +1,11 @@
 //! `sockctl` as users run it: a process of its own, whose lines are read.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
 use std::process::Stdio;
 
+use futures_util::FutureExt as _;
 use rustix::process::{Pid, Signal, kill_process};
+use sockctl::prover::beside;
 use sockctl::report::Report;
 use sockctl::signals::Interrupt;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
@@ -14,12 +15,6 @@ use super::ProveError;
 use super::deploy::Deploy;
 use crate::load::monotonic_ns;
 
-/// The sockctl that stands beside this program, or else the one on PATH.
-pub(super) fn program() -> PathBuf {
-    let beside = std::env::current_exe().ok().map(|own| own.with_file_name("sockctl"));
-    beside.filter(|program| program.is_file()).unwrap_or_else(|| "sockctl".into())
-}
-
 /// Runs it to its end. Ctrl-C is passed on each time: once it goes back, twice it ends at once.
 pub(super) async fn run(
     number: u32,
@@ -27,7 +22,7 @@ pub(super) async fn run(
     report: &Report,
     interrupt: &Interrupt,
 ) -> Result<Deploy, ProveError> {
-    let program = program();
+    let program = beside("sockctl");
     let mut command = Command::new(&program);
     command.arg("--json").args(words).kill_on_drop(false);
     // Its own process group, so that a Ctrl-C of the terminal comes once, from here.
@@ -69,6 +64,7 @@ pub(super) async fn run(
     }
     let status = child.wait().await.map_err(failed)?;
     deploy.ended_ns = monotonic_ns();
+    deploy.interrupted = interrupt.clone().once().now_or_never().is_some();
     if !status.success() {
         let told = String::from_utf8_lossy(&told);
         let words = told.trim().trim_start_matches("error: ");

@@ -2,6 +2,7 @@
 
 pub mod deploy;
 mod deployer;
+mod groups;
 pub mod html;
 mod plot;
 pub mod proof;

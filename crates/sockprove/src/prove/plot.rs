@@ -8,6 +8,9 @@ use crate::kind::Kind;
 
 const SIZE: (u32, u32) = (1000, 260);
 
+/// The right part of it, in which the lines are named: over the lines a legend would hide some of them.
+const LEGEND: u32 = 110;
+
 /// Colours that can be told apart by those who see fewer of them (Okabe and Ito), one for each kind of client.
 const COLOURS: [RGBColor; 5] = [
     RGBColor(0, 114, 178),
@@ -119,13 +122,15 @@ fn draw(
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        let (chart, names) = root.split_horizontally(SIZE.0 - LEGEND);
         let most = lines.iter().flat_map(|line| &line.points).map(|(_, y)| *y).fold(0.0, f64::max);
         if logarithmic {
-            draw_on(&root, round, lines, (0.01..most.max(1.0) * 1.5).log_scale())?;
+            draw_on(&chart, round, lines, (0.01..most.max(1.0) * 1.5).log_scale())?;
         } else {
             let range: std::ops::Range<f64> = 0.0..most * 1.1;
-            draw_on(&root, round, lines, range)?;
+            draw_on(&chart, round, lines, range)?;
         }
+        name(&names, lines)?;
         root.present()?;
     }
     Ok(svg)
@@ -163,17 +168,19 @@ where
         .y_label_formatter(&|y| short(*y))
         .draw()?;
     for line in lines {
-        let (colour, style) = (line.colour, line.colour.stroke_width(1));
-        chart
-            .draw_series(LineSeries::new(line.points.iter().copied(), style))?
-            .label(&line.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+        let points = line.points.iter().copied();
+        chart.draw_series(LineSeries::new(points, line.colour.stroke_width(1)))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.8))
-        .draw()?;
+    Ok(())
+}
+
+/// A line of text for each line, from the top.
+fn name(area: &Drawing<'_>, lines: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
+    for (line, y) in lines.iter().zip((20..).step_by(20)) {
+        let stroke = line.colour.stroke_width(2);
+        area.draw(&PathElement::new([(4, y), (22, y)], stroke))?;
+        area.draw(&Text::new(line.name.as_str(), (28, y - 6), ("sans-serif", 13)))?;
+    }
     Ok(())
 }
 

@@ -28,10 +28,12 @@ pub struct Proof {
     pub notes: Vec<String>,
     /// What was allowed.
     pub limits: Limits,
-    /// Requests of all clients.
+    /// Requests of all clients, answered or failed.
     pub requests: u64,
     /// Those that failed.
     pub failed: u64,
+    /// Requests besides that this machine could not send.
+    pub unsent: u64,
     /// One for each loop.
     pub rounds: Vec<Round>,
 }
@@ -77,6 +79,8 @@ pub struct Round {
     pub start_ns: u64,
     /// Its end.
     pub end_ns: u64,
+    /// Until when requests were sent: to its end, and for an hour at most.
+    pub load_end_ns: u64,
     /// One for each kind of clients.
     pub loads: Vec<LoadRecord>,
     /// What was deployed.
@@ -87,6 +91,8 @@ pub struct Round {
     pub starved: Vec<Starved>,
     /// Whether somebody ended it before its time.
     pub interrupted: bool,
+    /// Deploys that were asked for and had no load to their end, because it had ended before: not begun by then, or still under way.
+    pub missed: u32,
 }
 
 /// What one kind of clients saw.
@@ -115,23 +121,25 @@ pub struct SlotSample {
     pub in_flight: u64,
 }
 
-/// A time in which a slot was ready to run and had no processor for a while: others had them, the generator among them.
+/// A time in which a thread of a slot was ready to run and had no processor for a while: others had them, the generator among them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Starved {
     /// Which slot.
     pub slot: String,
-    /// Its threads were looked at then ...
+    /// Which of its threads, by the kernel's number.
+    pub thread: u32,
+    /// It was looked at then ...
     pub from_ns: u64,
     /// ... and then.
     pub to_ns: u64,
-    /// So long one of them waited, as it turned out in between.
+    /// So long it waited in between.
     pub us: u32,
 }
 
 /// A fault, and where it was seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// When.
+    /// When: of a request, when it was due.
     pub at_ns: u64,
     /// In seconds since the begin of its loop.
     pub at_s: f64,
@@ -144,7 +152,7 @@ pub struct Finding {
     pub deploy: Option<u32>,
     /// What it did then; `steady` when there was none.
     pub phase: String,
-    /// The slots that accepted then: one of them it was.
+    /// One of these slots it was: those that accepted then; where it is a request's fault, also one that still served the connections it had.
     pub slots: Vec<String>,
     /// The kind of failure, or `stall`.
     pub what: String,

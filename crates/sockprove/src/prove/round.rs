@@ -43,13 +43,17 @@ impl Context<'_> {
         let running = self.begin(pace)?;
         let watch = Watch::begin(self.app);
         let mut deploys = Vec::new();
-        let deployed = self.deploy_under_it(&mut deploys).await;
+        let deployed = self.deploy_under_it(&running, &mut deploys).await;
         let interrupted = matches!(deployed, Ok(false));
-        let Seen { slots, starved, .. } = watch.end();
+        let runs_out_ns =
+            running.iter().map(|load| load.start_ns() + LONGEST.as_nanos() as u64).min();
         // Ended at the same moment, then waited for.
         running.iter().map(Running::stopper).for_each(|stop| stop());
         let end_ns = monotonic_ns();
+        let load_end_ns = runs_out_ns.unwrap_or(end_ns).min(end_ns);
         let runs: Result<Vec<_>, _> = running.into_iter().map(Running::finish).collect();
+        // A connection that waits at the end waits on until it is answered, and so long a slot may have had no processor.
+        let Seen { slots, starved, .. } = watch.end();
         let runs = runs.map_err(ProveError::Load)?;
         deployed?;
         let (steady, swaps) = windows(start_ns, end_ns, &deploys);
@@ -61,7 +65,20 @@ impl Context<'_> {
         });
         let loads = loads.collect();
         let pace = pace.word().into();
-        Ok(Round { pace, start_ns, end_ns, loads, deploys, slots, starved, interrupted })
+        let missed =
+            if interrupted { 0 } else { missed(self.asked.deploys, &deploys, load_end_ns) };
+        Ok(Round {
+            pace,
+            start_ns,
+            end_ns,
+            load_end_ns,
+            loads,
+            deploys,
+            slots,
+            starved,
+            interrupted,
+            missed,
+        })
     }
 
     fn begin(&self, pace: Pace) -> Result<Vec<Running>, ProveError> {
@@ -85,12 +102,19 @@ impl Context<'_> {
     }
 
     /// False when somebody ended it.
-    async fn deploy_under_it(&self, deploys: &mut Vec<Deploy>) -> Result<bool, ProveError> {
+    async fn deploy_under_it(
+        &self,
+        running: &[Running],
+        deploys: &mut Vec<Deploy>,
+    ) -> Result<bool, ProveError> {
         if !self.wait("steady", WARM_UP + self.asked.steady).await {
             return Ok(false);
         }
         let mut release = 0;
         for number in 1..=self.asked.deploys {
+            if running.iter().any(Running::is_over) {
+                break;
+            }
             let deploy = loop {
                 let deploy = self.deploy(number, release).await?;
                 release += 1;
@@ -155,6 +179,16 @@ fn part(pace: Pace, index: u32, parts: u32) -> Pace {
     }
 }
 
+/// Of so many deploys those that had no load to their end: not begun when it ended, or still under way. After one that is not live none is
+/// begun, whatever the load does.
+fn missed(asked: u32, deploys: &[Deploy], load_end_ns: u64) -> u32 {
+    if !deploys.last().is_none_or(Deploy::is_live) {
+        return 0;
+    }
+    let whole = deploys.iter().filter(|deploy| !deploy.outlasts(load_end_ns)).count();
+    asked - whole as u32
+}
+
 type Windows = Vec<(u64, u64)>;
 
 /// The times between the deploys, and those of the swaps.
@@ -190,5 +224,19 @@ mod tests {
         let (steady, swaps) = windows(0, 9 * s, &[deploy(2 * s, 3 * s), deploy(5 * s, 6 * s)]);
         assert_eq!(steady, [(s / 2, 2 * s), (3 * s, 5 * s), (6 * s, 9 * s)]);
         assert_eq!(swaps, [(2 * s, 3 * s), (5 * s, 6 * s)]);
+    }
+
+    #[test]
+    fn a_deploy_counts_when_it_had_load_to_its_end() {
+        let live =
+            |ended_ns| Deploy { ended_ns, outcome: Some("live".into()), ..Deploy::default() };
+        let deploys = [live(10), live(20)];
+        assert_eq!(missed(2, &deploys, 20), 0);
+        assert_eq!(missed(2, &deploys, 19), 1, "the last one was still under way");
+        assert_eq!(missed(5, &deploys, 20), 3, "three were not begun");
+        assert_eq!(missed(5, &deploys, 19), 4);
+        assert_eq!(missed(1, &[], 0), 1);
+        // After one that is not live none is begun, and that is said of it.
+        assert_eq!(missed(5, &[live(10), Deploy { ended_ns: 20, ..Deploy::default() }], 19), 0);
     }
 }

@@ -15,6 +15,7 @@ use super::service;
 use super::verdict::judge;
 use crate::kind::Kind;
 use crate::load::processors;
+use crate::record::Record;
 use crate::schedule::Pace;
 
 /// What is to be proved, valid.
@@ -154,6 +155,9 @@ async fn prove_here(app: &App, asked: &Asked, report: &Report) -> Result<Proof, 
         target.address
     );
     report.begin(&text, serde_json::json!({"app": app.name().as_ref(), "kinds": kinds}));
+    if asked.probe.is_none() {
+        notes.push("whether anybody accepts was not looked at: that is done over HTTP/1.1".into());
+    }
     let context = Context { app, asked, clients: &clients, report, interrupt: &interrupt };
     let mut rounds = Vec::new();
     for pace in &asked.paces {
@@ -174,8 +178,9 @@ async fn prove_here(app: &App, asked: &Asked, report: &Report) -> Result<Proof, 
     }
     let judged = judge(&rounds, app.gated(), asked.limits);
     notes.extend(judged.notes);
-    let loads = || rounds.iter().flat_map(|round| &round.loads);
-    let failed = loads().map(|load| load.record.failed).sum();
+    let sum = |of: fn(&Record) -> u64| {
+        rounds.iter().flat_map(|round| &round.loads).map(|load| of(&load.record)).sum()
+    };
     Ok(Proof {
         version: 1,
         app: app.name().to_string(),
@@ -186,8 +191,9 @@ async fn prove_here(app: &App, asked: &Asked, report: &Report) -> Result<Proof, 
         findings: judged.findings,
         notes,
         limits: asked.limits,
-        requests: loads().map(|load| load.record.answered).sum::<u64>() + failed,
-        failed,
+        requests: sum(|record| record.answered + record.failed),
+        failed: sum(|record| record.failed),
+        unsent: sum(|record| record.unsent),
         rounds,
     })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sockgen::{App, Endpoint};
 
 use super::ProveError;
+use crate::failure::{Failure, FailureKind};
 use crate::kind::Kind;
 use crate::load::ask;
 use crate::target::{Address, Target};
@@ -58,6 +59,12 @@ pub(super) struct Client {
     pub(super) target: Target,
 }
 
+/// Whether a server may answer so that speaks another version of HTTP. One that is late, refuses or has no room speaks perhaps this one.
+fn is_another(failure: &Failure) -> bool {
+    use FailureKind::{Closed, Protocol, Reset};
+    matches!(failure.kind, Closed | Protocol | Reset)
+}
+
 /// The clients that were asked for, each after its first answer. What was not asked for by name, and is not spoken there, is left out, with
 /// a note.
 pub(super) async fn clients(
@@ -81,8 +88,9 @@ pub(super) async fn clients(
         };
         match ask(kind, &target, FIRST_ANSWER).await {
             Ok(()) => clients.push(Client { kind, target }),
-            Err(_) if kinds.is_empty() && kind == Kind::Http2 => {
-                notes.push("no HTTP/2 clients: it is not spoken there without TLS".into());
+            Err(failure) if kinds.is_empty() && kind == Kind::Http2 && is_another(&failure) => {
+                let words = "no HTTP/2 clients: it is not spoken there without TLS";
+                notes.push(format!("{words} ({})", failure.detail));
             }
             Err(failure) => {
                 return Err(ProveError::NoAnswer {

@@ -8,6 +8,7 @@ use sockctl::admin::Admin;
 use sockgen::App;
 use tokio::task::JoinHandle;
 
+use super::groups::Group;
 use super::proof::{SlotSample, Starved};
 use super::starved::Process;
 use crate::load::monotonic_ns;
@@ -26,10 +27,25 @@ pub(super) struct Seen {
     processes: Vec<Process>,
 }
 
-/// Asks every slot until it is ended; one that does not run gives no answer, and one without a gate has no admin socket.
+impl Seen {
+    /// Takes in a process of this slot; nothing, when it is known.
+    fn add(&mut self, slot: &str, pid: u32) {
+        if !self.processes.iter().any(|process| process.pid == pid) {
+            self.processes.push(Process::new(slot, pid));
+        }
+    }
+
+    /// Looks at how long each process had no processor since the last time.
+    fn look(&mut self) {
+        self.starved.extend(self.processes.iter_mut().flat_map(Process::look));
+    }
+}
+
+/// Asks every slot until it is ended; one that does not run gives no answer. One without a gate has no admin socket: of its processes systemd
+/// knows.
 pub(super) struct Watch {
     seen: Rc<RefCell<Seen>>,
-    tasks: [JoinHandle<()>; 2],
+    tasks: [JoinHandle<()>; 3],
 }
 
 impl Watch {
@@ -39,13 +55,18 @@ impl Watch {
         let slots: Vec<_> =
             slots.map(|slot| (slot.to_string(), Admin::new(app.admin_path(slot)))).collect();
         let ask = tokio::task::spawn_local(ask(slots, Rc::clone(&seen)));
+        let app = (!app.gated()).then(|| app.clone());
+        let find = tokio::task::spawn_local(find(app, Rc::clone(&seen)));
         let look = tokio::task::spawn_local(look(Rc::clone(&seen)));
-        Self { seen, tasks: [ask, look] }
+        Self { seen, tasks: [ask, find, look] }
     }
 
+    /// Looks once more: while the last answers of the load were waited for, nobody did.
     pub(super) fn end(self) -> Seen {
         self.tasks.iter().for_each(JoinHandle::abort);
-        self.seen.take()
+        let mut seen = self.seen.take();
+        seen.look();
+        seen
     }
 }
 
@@ -57,9 +78,7 @@ async fn ask(slots: Vec<(String, Admin)>, seen: Rc<RefCell<Seen>>) {
             let at_ns = monotonic_ns();
             let Ok(status) = admin.status().await else { continue };
             let mut seen = seen.borrow_mut();
-            if !seen.processes.iter().any(|process| process.pid == status.pid) {
-                seen.processes.push(Process::new(slot, status.pid));
-            }
+            seen.add(slot, status.pid);
             seen.slots.push(SlotSample {
                 at_ns,
                 slot: slot.clone(),
@@ -71,11 +90,23 @@ async fn ask(slots: Vec<(String, Admin)>, seen: Rc<RefCell<Seen>>) {
     }
 }
 
+/// Finds the processes of an application without a gate.
+async fn find(app: Option<App>, seen: Rc<RefCell<Seen>>) {
+    let Some(app) = app else { return };
+    let groups = Group::all(&app).await;
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        ticks.tick().await;
+        for group in &groups {
+            group.processes().into_iter().for_each(|pid| seen.borrow_mut().add(&group.slot, pid));
+        }
+    }
+}
+
 async fn look(seen: Rc<RefCell<Seen>>) {
     let mut ticks = tokio::time::interval(LOOK);
     loop {
         ticks.tick().await;
-        let Seen { starved, processes, .. } = &mut *seen.borrow_mut();
-        starved.extend(processes.iter_mut().filter_map(Process::look));
+        seen.borrow_mut().look();
     }
 }

@@ -27,16 +27,18 @@ impl Process {
         Self { slot: slot.into(), pid, at_ns: monotonic_ns(), waited_ns: waited(pid) }
     }
 
-    /// Looks again: what its threads have waited since.
-    pub(super) fn look(&mut self) -> Option<Starved> {
+    /// Looks again: what each of its threads has waited since. Of one that was not looked at before nobody knows.
+    pub(super) fn look(&mut self) -> Vec<Starved> {
         let (now_ns, waited_ns) = (monotonic_ns(), waited(self.pid));
-        // A thread that is new has waited since its begin, which is not long ago.
-        let before = |thread| self.waited_ns.get(thread).copied().unwrap_or(0);
-        let since = waited_ns.iter().map(|(thread, waited)| waited.saturating_sub(before(thread)));
-        let us = u32::try_from(since.max().unwrap_or(0) / 1000).unwrap_or(u32::MAX);
-        let (from_ns, slot) = (self.at_ns, self.slot.clone());
+        let since = waited_ns.iter().filter_map(|(thread, waited_ns)| {
+            let waited_ns = waited_ns.saturating_sub(*self.waited_ns.get(thread)?);
+            let us = u32::try_from(waited_ns / 1000).unwrap_or(u32::MAX);
+            let (slot, thread, from_ns) = (self.slot.clone(), *thread, self.at_ns);
+            (us >= LEAST_US).then_some(Starved { slot, thread, from_ns, to_ns: now_ns, us })
+        });
+        let starved = since.collect();
         (self.at_ns, self.waited_ns) = (now_ns, waited_ns);
-        (us >= LEAST_US).then_some(Starved { slot, from_ns, to_ns: now_ns, us })
+        starved
     }
 }
 
@@ -51,41 +53,9 @@ fn waited(pid: u32) -> BTreeMap<u32, u64> {
     waited.collect()
 }
 
-/// How long one of these slots was kept from running in this time, at most.
-pub(super) fn within(starved: &[Starved], slots: &[String], from_ns: u64, to_ns: u64) -> u32 {
-    let is_in = |s: &&Starved| s.from_ns < to_ns && s.to_ns > from_ns;
-    let of = |slot: &String| {
-        starved.iter().filter(|s| s.slot == *slot).filter(is_in).map(|s| s.us).sum()
-    };
-    slots.iter().map(of).max().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_slot_waited_counts_where_it_accepts() {
-        let starved = |slot: &str, from_ns, us| Starved {
-            slot: slot.into(),
-            from_ns,
-            to_ns: from_ns + 5,
-            us,
-        };
-        let seen =
-            [starved("blue", 10, 3000), starved("blue", 15, 2000), starved("green", 15, 9000)];
-        let within = |slots: &[&str], from, to| {
-            super::within(
-                &seen,
-                &slots.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                from,
-                to,
-            )
-        };
-        assert_eq!(within(&["blue"], 12, 18), 5000);
-        assert_eq!(within(&["blue", "green"], 12, 18), 9000);
-        assert_eq!((within(&["blue"], 20, 30), within(&[], 0, 100)), (0, 0));
-    }
 
     #[test]
     fn this_process_is_seen() {

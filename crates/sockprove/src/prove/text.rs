@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::proof::{LoadRecord, Proof, Verdict};
+use super::verdict::ACCEPT;
 use crate::record::Summary;
 
 /// How many faults are shown with their place.
@@ -46,8 +47,8 @@ pub fn text(proof: &Proof) -> String {
     if proof.findings.len() > SHOWN {
         let _ = writeln!(
             text,
-            "fault: and {} more; --report and --json have them",
-            proof.findings.len() - SHOWN
+            "fault: and others; --report and --json have the first {}",
+            proof.findings.len()
         );
     }
     for note in &proof.notes {
@@ -66,9 +67,10 @@ pub fn place(finding: &super::proof::Finding) -> String {
         Some(number) => format!("deploy {number}, {}", finding.phase),
         None => finding.phase.clone(),
     };
+    let does = if finding.client == ACCEPT { "accepts" } else { "serves" };
     let slots = match finding.slots.as_slice() {
         [] => String::new(),
-        slots => format!(" ({} accepts)", slots.join(" or ")),
+        slots => format!(" ({} {does})", slots.join(" or ")),
     };
     let at = finding.at_s;
     format!(
@@ -92,7 +94,10 @@ pub fn headline(proof: &Proof) -> String {
             "INTERRUPTED: {failed} of {requests} requests failed until then, over {deploys}; this is a part of what was asked"
         ),
         Verdict::Pass => {
-            format!("PASS: 0 of {requests} requests failed over {deploys}{}", worth(*requests))
+            format!(
+                "PASS: {failed} of {requests} requests failed over {deploys}{}",
+                worth(*requests)
+            )
         }
     }
 }

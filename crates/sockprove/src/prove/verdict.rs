@@ -1,16 +1,23 @@
 //! What was seen against what was promised.
 
+use std::collections::BTreeMap;
+
 use super::deploy::Deploy;
-use super::proof::{Finding, Limits, LoadRecord, Round, Verdict};
-use super::starved::within;
+use super::proof::{Finding, Limits, LoadRecord, Round, Starved, Verdict};
 use crate::failure::FailureKind;
-use crate::record::{Accepts, GapRecord};
+use crate::record::{Accepts, FaultRecord, GapRecord};
 
 /// A time without an accept is a stall when it is so many times longer than 99 of 100 of them.
 const UNUSUAL: u32 = 5;
 
 /// How many faults are told with their place. All are counted.
 const FINDINGS: usize = 100;
+
+/// How a finding names the connections that only look whether anybody accepts.
+pub const ACCEPT: &str = "accept";
+
+/// Of how many requests one may be left out, because this machine could not send it, and the rest still proves something.
+const UNSENT_ONE_IN: u64 = 100;
 
 /// When one of a thousand requests is sent so late, it is the machine that is measured.
 const LATE_US: u32 = 20_000;
@@ -36,12 +43,15 @@ pub fn judge(rounds: &[Round], gated: bool, limits: Limits) -> Judgement {
         for deploy in &round.deploys {
             reasons.extend(misdeployed(round, deploy));
         }
+        reasons.extend(missed(round));
         for load in &round.loads {
             reasons.extend(failures(round, load));
-            findings.extend(place.failures(load));
+            findings.extend(place.faults(&load.record.faults, load.record.kind.word()));
             reasons.extend(slowdown(round, load, limits));
             notes.extend(lateness(load));
             if let Some(accepts) = &load.record.accepts {
+                reasons.extend(unaccepted(round, accepts));
+                findings.extend(place.faults(&accepts.faults, ACCEPT));
                 let stalls = place.stalls(accepts, limits, &mut notes);
                 if let Some(longest) = stalls.first() {
                     let count = stalls.len();
@@ -70,7 +80,7 @@ pub fn judge(rounds: &[Round], gated: bool, limits: Limits) -> Judgement {
 
 /// A deploy that somebody ended is no fault of the service's.
 fn misdeployed(round: &Round, deploy: &Deploy) -> Option<String> {
-    if deploy.is_live() || round.interrupted {
+    if deploy.is_live() || deploy.interrupted {
         return None;
     }
     let outcome = deploy.outcome.as_deref().unwrap_or("without an end");
@@ -80,20 +90,63 @@ fn misdeployed(round: &Round, deploy: &Deploy) -> Option<String> {
     Some(format!("{loop_} loop: deploy {number} is not live ({outcome}): {first}"))
 }
 
+/// What was deployed without a load proves nothing, and neither does the part of a deploy that was.
+fn missed(round: &Round) -> Vec<String> {
+    const WHY: &str = "because a loop is an hour at most: fewer --deploys or a shorter --duration";
+    if round.missed == 0 {
+        return Vec::new();
+    }
+    let under_way = round.deploys.iter().filter(|deploy| deploy.outlasts(round.load_end_ns));
+    let mut missed: Vec<_> = under_way
+        .map(|deploy| {
+            let number = deploy.number;
+            format!(
+                "{} loop: deploy {number} was still under way when the load ended, {WHY}",
+                round.pace
+            )
+        })
+        .collect();
+    let not_begun = match round.missed.saturating_sub(missed.len() as u32) {
+        0 => return missed,
+        1 => "1 deploy was".to_owned(),
+        count => format!("{count} deploys were"),
+    };
+    missed.push(format!("{} loop: {not_begun} not begun, {WHY}", round.pace));
+    missed
+}
+
 fn failures(round: &Round, load: &LoadRecord) -> Vec<String> {
     let record = &load.record;
     let who = format!("{} loop, {}", round.pace, record.kind);
     if record.answered == 0 {
         return vec![format!("{who}: not one request was answered")];
     }
-    let failed = record.failures.iter().filter(|(kind, count)| is_fault(**kind) && **count > 0);
     let requests = record.answered + record.failed;
-    failed.map(|(kind, count)| format!("{who}: {count} of {requests} requests {kind}")).collect()
+    let mut reasons =
+        counted(&record.failures, &format!("{who}: "), &format!("{requests} requests"));
+    if record.unsent > requests / UNSENT_ONE_IN {
+        reasons.push(format!(
+            "{who}: this machine could not send {} requests beside the {requests} that it sent, too many to prove anything; a smaller --rate or --connections needs fewer ports and descriptors",
+            record.unsent
+        ));
+    }
+    reasons
 }
 
-/// What this machine lacks is not held against the service.
-fn is_fault(kind: FailureKind) -> bool {
-    kind != FailureKind::Machine
+fn unaccepted(round: &Round, accepts: &Accepts) -> Vec<String> {
+    let failed: u64 = accepts.failures.values().sum();
+    let (who, of) = (format!("{} loop: ", round.pace), accepts.connections + failed);
+    counted(
+        &accepts.failures,
+        &who,
+        &format!("{of} connections that looked whether anybody accepts"),
+    )
+}
+
+/// A sentence for each kind of failure that there was.
+fn counted(failures: &BTreeMap<FailureKind, u64>, who: &str, of: &str) -> Vec<String> {
+    let failed = failures.iter().filter(|(_, count)| **count > 0);
+    failed.map(|(kind, count)| format!("{who}{count} of {of} {kind}")).collect()
 }
 
 fn slowdown(round: &Round, load: &LoadRecord, limits: Limits) -> Option<String> {
@@ -120,10 +173,10 @@ fn lateness(load: &LoadRecord) -> Vec<String> {
             record.pace, record.kind, f64::from(record.generator.late.p99_9_us) / 1e3
         ));
     }
-    if let Some(count) = record.failures.get(&FailureKind::Machine).filter(|count| **count > 0) {
+    if record.unsent > 0 {
         notes.push(format!(
-            "{} loop, {}: {count} requests were not sent, because this machine had no port or descriptor left; a smaller --rate or --connections needs fewer",
-            record.pace, record.kind
+            "{} loop, {}: {} requests were not sent, because this machine had no port or descriptor left; a smaller --rate or --connections needs fewer",
+            record.pace, record.kind, record.unsent
         ));
     }
     notes
@@ -154,23 +207,26 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn failures(&self, load: &LoadRecord) -> Vec<Finding> {
-        let faults = load.record.faults.iter().filter(|fault| is_fault(fault.kind)).take(FINDINGS);
-        faults
-            .map(|fault| {
-                let client = if fault.probe { "accept" } else { load.record.kind.word() };
-                self.finding(fault.at_ns, client, fault.kind.words(), fault.detail.clone())
-            })
-            .collect()
+    fn faults(&self, faults: &[FaultRecord], client: &str) -> Vec<Finding> {
+        let found = faults.iter().take(FINDINGS).map(|fault| {
+            self.finding(fault.due_ns, client, fault.kind.words(), fault.detail.clone())
+        });
+        found.collect()
     }
 
     /// The longest first. What the witness waited too, or what the slot had no processor for, is the machine's: a note.
     fn stalls(&self, accepts: &Accepts, limits: Limits, notes: &mut Vec<String>) -> Vec<Stall> {
         let allowed = limits.max_gap_us.max(accepts.p99_us.saturating_mul(UNUSUAL));
+        if allowed > limits.max_gap_us {
+            notes.push(format!(
+                "{} loop: accepts are rare there, 99 of 100 times without one are up to {:.1} ms long: {UNUSUAL} times that is allowed, and not --max-gap",
+                self.round.pace, f64::from(accepts.p99_us) / 1e3
+            ));
+        }
         let (mut stalls, mut machine) = (Vec::new(), Vec::new());
         for gap in accepts.gaps.iter().filter(|gap| gap.us > allowed) {
             let (from_ns, to_ns) = (gap.from_ns, gap.from_ns + u64::from(gap.us) * 1000);
-            let mut finding = self.finding(from_ns, "accept", "stall", String::new());
+            let mut finding = self.finding(from_ns, ACCEPT, "stall", String::new());
             let starved_us = within(&self.round.starved, &finding.slots, from_ns, to_ns);
             if gap.us.saturating_sub(gap.witness_us.max(starved_us)) <= allowed {
                 machine.push(gap.us);
@@ -201,7 +257,8 @@ impl Place<'_> {
         let deploys = &self.round.deploys;
         let under_way = deploys.iter().find(|deploy| deploy.is_at(at_ns));
         let slots = match under_way.or_else(|| deploys.iter().rev().find(|d| d.ended_ns <= at_ns)) {
-            Some(deploy) => deploy.accepting(at_ns, self.gated),
+            Some(deploy) if client == ACCEPT => deploy.accepting(at_ns, self.gated),
+            Some(deploy) => deploy.serving(at_ns, self.gated),
             None => deploys.first().and_then(|first| first.from.clone()).into_iter().collect(),
         };
         Finding {
@@ -215,5 +272,46 @@ impl Place<'_> {
             what: what.into(),
             detail,
         }
+    }
+}
+
+/// How long a thread of one of these slots was kept from running in this time, at most.
+fn within(starved: &[Starved], slots: &[String], from_ns: u64, to_ns: u64) -> u32 {
+    let mut waited = BTreeMap::<_, u32>::new();
+    let is_in = |s: &&Starved| s.from_ns < to_ns && s.to_ns > from_ns && slots.contains(&s.slot);
+    for Starved { slot, thread, us, .. } in starved.iter().filter(is_in) {
+        *waited.entry((slot, thread)).or_default() += us;
+    }
+    waited.into_values().max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_thread_waited_counts_where_its_slot_accepts() {
+        let starved = |slot: &str, thread, from_ns, us| {
+            let (slot, to_ns) = (slot.into(), from_ns + 5);
+            Starved { slot, thread, from_ns, to_ns, us }
+        };
+        let seen = [
+            starved("blue", 1, 10, 3000),
+            starved("blue", 1, 15, 2000),
+            // Two threads that wait in turn are not one that waits all the time.
+            starved("blue", 2, 10, 4000),
+            starved("green", 3, 15, 9000),
+        ];
+        let within = |slots: &[&str], from, to| {
+            super::within(
+                &seen,
+                &slots.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                from,
+                to,
+            )
+        };
+        assert_eq!(within(&["blue"], 12, 18), 5000);
+        assert_eq!(within(&["blue", "green"], 12, 18), 9000);
+        assert_eq!((within(&["blue"], 20, 30), within(&[], 0, 100)), (0, 0));
     }
 }
