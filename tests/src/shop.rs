@@ -16,8 +16,8 @@ use crate::{Sandbox, binaries};
 /// Where the application listens inside its sandbox.
 pub const URL: &str = "http://127.0.0.1:8080/";
 
-/// Short times, so that a test takes seconds. The defaults are for people.
-const HEALTH: &str = r#"
+/// Short times, so that a test takes seconds. The defaults are for people. More of `[health]` can follow.
+pub const HEALTH: &str = r#"
 [start]
 timeout = "2s"
 

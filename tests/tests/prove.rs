@@ -1,26 +1,15 @@
 //! `sockctl prove`: nothing to find where nothing is wrong, and each fault with its place where something is.
 
-use e2e::shop::Shop;
+use e2e::presets::NODE;
+use e2e::shop::{HEALTH, Shop};
 use e2e::terminal::Terminal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Upgraded connections go on until the drain's deadline.
-const SHORT: &str = r#"
-[start]
-timeout = "5s"
-
-[health]
-path = "/health"
-interval = "50ms"
-
-[swap]
-stable = "200ms"
-watch = "200ms"
-drain = "1s"
-"#;
+const SWAP: &str = "swap = { stable = \"200ms\", watch = \"200ms\", drain = \"1s\" }\n";
 
 fn shop() -> Shop {
-    let shop = Shop::enabled_with(SHORT);
+    let shop = Shop::enabled_with(&format!("{SWAP}{HEALTH}"));
     shop.deploy(&shop.release("v1", None)).ok();
     shop
 }
@@ -110,6 +99,51 @@ fn one_dropped_request_of_100_000_and_one_stall_are_found_with_their_place() {
     );
 }
 
+/// A program that knows nothing of `sockact`, and no HTTP/2.
+#[test]
+fn without_a_gate_a_program_that_drains_passes_and_what_another_one_drops_is_found() {
+    let shop = NODE.enabled();
+    shop.deploy(&NODE.release(&shop, "v1", Some("v1"))).ok();
+    let (status, proof) = prove(&shop, &["--rate", "500", "--duration", "1s", "--expect", "v1"]);
+    assert_eq!((status, &proof["verdict"]), (Some(0), &"pass".into()), "{}", told(&proof));
+    assert!(proof["notes"][0].as_str().unwrap().starts_with("no HTTP/2 clients: "), "{proof:#}");
+    let round = &proof["rounds"][0];
+    for load in round["loads"].as_array().unwrap() {
+        for part in ["steady", "swap"] {
+            assert!(load[part]["answered"].as_u64().unwrap() > 50, "{load:#}");
+        }
+    }
+    let steps = round["deploys"][0]["steps"].as_array().unwrap();
+    let steps: Vec<_> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert!(steps.contains(&"retire") && !steps.contains(&"open"), "{steps:?}");
+
+    let v2 = NODE.release(&shop, "v2", Some("v2"));
+    let server = shop.sandbox.run(["cat", &format!("{v2}/server.js")]).ok().stdout;
+    // It has always begun some, and drops them when it is told to stop.
+    let slow = "setTimeout(() => response.end(version), 5);";
+    let ends =
+        [("draining = true;", "process.exit(0);"), ("response.end(version || 'unknown');", slow)];
+    let ends = ends.iter().fold(server, |server, (from, to)| {
+        assert!(server.contains(from), "{server}");
+        server.replace(from, to)
+    });
+    shop.sandbox.install_file(&format!("{v2}/server.js"), ends, 0o755);
+    shop.deploy(&v2).ok();
+    let (status, proof) = prove(&shop, &["--connections", "32", "--duration", "1s"]);
+    assert_eq!((status, &proof["verdict"]), (Some(1), &"fail".into()), "{}", told(&proof));
+    assert_eq!(proof["rounds"][0]["deploys"][0]["outcome"], "live", "{}", told(&proof));
+    assert!(proof["failed"].as_u64().unwrap() > 0, "{}", told(&proof));
+    // At full speed some thread of it waits for a processor now and then, and that is known without an admin socket.
+    assert_ne!(proof["rounds"][0]["starved"], json!([]), "{}", told(&proof));
+    let mut lost = proof["findings"].as_array().unwrap().iter();
+    let found = lost.find(|finding| finding["client"] != "accept").unwrap();
+    // Due just before its end, which is the step `retire`.
+    let phases = ["watch", "after watch", "retire"];
+    assert!(phases.contains(&found["phase"].as_str().unwrap()), "{found:#}");
+    // Both accept from the start of the new slot to the end of the old one.
+    assert_eq!(found["slots"], json!(["blue", "green"]), "{found:#}");
+}
+
 #[test]
 fn ctrl_c_undoes_the_deploy_ends_the_load_and_leaves_a_part_of_the_proof() {
     let shop = shop();
@@ -156,6 +190,17 @@ fn what_cannot_be_proved_is_said_with_the_next_step() {
         "{words}"
     );
     assert_eq!(refused(&["--rate", "1", "--connections", "1"]).0, Some(2));
+    for words in [["--probe-interval", "0s"], ["--max-slowdown", "nan"], ["--duration", "2h"]] {
+        assert_eq!(refused(&words).0, Some(2), "{words:?}");
+    }
+    // Nobody would look at that interval; without it that is a note.
+    let (status, words) = refused(&["--kinds", "http2", "--probe-interval", "5ms"]);
+    assert_eq!(status, Some(2), "{words}");
+    assert!(words.contains("`--probe-interval` has no effect with `--kinds http2`: "), "{words}");
+    // Before anything is deployed.
+    let (status, words) = refused(&["--report", "/no/such/page.html"]);
+    assert_eq!(status, Some(1), "{words}");
+    assert!(words.starts_with("error: cannot write /no/such/page.html: "), "{words}");
 
     shop.sandbox.run(["rm", "/usr/local/bin/sockprove"]).ok();
     let (status, words) = refused(&[]);

@@ -113,6 +113,31 @@ fn a_person_without_root_deploys_rolls_back_and_is_told_what_is_wrong() {
 }
 
 #[test]
+fn her_own_application_is_proved_under_load() {
+    let ann = Ann::logged_in();
+    let shop = &ann.0;
+    ann.run(&["sockgen", "install", "--user", "/srv/shop/sockact.toml"]).ok();
+    ann.run(&["systemctl", "--user", "enable", "--now", "shop.target"]).ok();
+    ann.sockctl(&["deploy", "shop", &shop.release("v1", None)]).ok();
+    let words = ["--rate", "500", "--duration", "1s", "--report", "/home/ann/proof.html"];
+    let output = ann.sockctl(&[&["--json", "prove", "shop"], &words[..]].concat()).ok();
+    let end: Value = serde_json::from_str(output.stdout.lines().last().unwrap()).expect("JSON");
+    let proof = &end["proof"];
+    assert_eq!((&proof["verdict"], &proof["failed"]), (&"pass".into(), &0.into()), "{output}");
+    let round = &proof["rounds"][0];
+    let deploy = &round["deploys"][0];
+    assert_eq!(deploy["command"], "sockctl --user restart shop", "{deploy:#}");
+    assert_eq!((&deploy["outcome"], ann.live()), (&"live".into(), "green".into()), "{deploy:#}");
+    // Her slots say of themselves what they do.
+    for slot in ["blue", "green"] {
+        let samples = round["slots"].as_array().unwrap();
+        assert!(samples.iter().any(|sample| sample["slot"] == slot), "{slot}: {samples:?}");
+    }
+    let owner = shop.sandbox.run(["stat", "--format=%U", "/home/ann/proof.html"]).ok();
+    assert_eq!(owner.stdout, "ann\n");
+}
+
+#[test]
 fn hooks_and_health_commands_run_as_the_person_in_the_slots_environment() {
     let ann = Ann::logged_in();
     let shop = &ann.0;

@@ -2,8 +2,11 @@
 
 pub mod attempt;
 pub mod beside;
+pub mod deployed;
+pub mod hardening;
 pub mod host;
 pub mod load;
+pub mod lost;
 pub mod machine;
 pub mod many;
 pub mod plot;

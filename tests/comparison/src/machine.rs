@@ -48,9 +48,24 @@ impl Machine {
     /// # Panics
     /// When it cannot be booted or started.
     pub fn boot(rival: &'static Rival, tools: &Tools) -> Result<Self> {
+        Self::boot_with(rival, tools, None)
+    }
+
+    /// The same with this drop-in for its `app.service`.
+    ///
+    /// # Errors
+    /// As [`Machine::boot`].
+    ///
+    /// # Panics
+    /// As [`Machine::boot`].
+    pub fn boot_with(rival: &'static Rival, tools: &Tools, drop_in: Option<&str>) -> Result<Self> {
         let application = tools.application(rival.language)?.to_owned();
         let sandbox = Sandbox::boot();
         sandbox.install_program(&binaries::get().sockprove);
+        if let Some(drop_in) = drop_in {
+            let path = "/etc/systemd/system/app.service.d/comparison.conf";
+            sandbox.install_file(path, drop_in, 0o644);
+        }
         install(&sandbox, rival)?;
         let mut machine = Self {
             sandbox,

@@ -1,22 +1,23 @@
 //! Many swaps of ours in a row, under each kind of load: none may lose a request.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context as _, Result};
-use sockprove::failure::FailureKind;
+use anyhow::Result;
 use sockprove::record::Latency;
 
 use crate::attempt::attempt;
 use crate::load::{HTTP2, KEEP_ALIVE, KEEP_ALIVE_2000, Load, ONE_SHOT, ONE_SHOT_1000, WEBSOCKET};
+use crate::lost::Lost;
 use crate::machine::Machine;
 use crate::rival::{OURS, Rival};
 use crate::round::Broken;
-use crate::sample::Windows;
+use crate::sample::{Windows, phase};
 use crate::tools::Tools;
 
 /// Every kind of load that there is.
 pub const ALL: [&Load; 6] =
     [&KEEP_ALIVE, &ONE_SHOT, &ONE_SHOT_1000, &KEEP_ALIVE_2000, &HTTP2, &WEBSOCKET];
+
+/// How many releases each thread of a load tells apart, [`sockprove::record::Record::bodies`].
+pub const TOLD_APART: usize = 64;
 
 /// What clients saw of many swaps in a row.
 #[derive(Debug, serde::Serialize)]
@@ -25,14 +26,14 @@ pub struct Many {
     pub load: &'static str,
     /// How many swaps.
     pub swaps: usize,
-    /// Releases of which somebody got an answer.
+    /// Releases of which somebody got an answer: at least so many, for the load tells the first [`TOLD_APART`] of them apart.
     pub releases: usize,
     /// WebSockets that were told to go and opened again; what they send back names no release.
     pub moved: u64,
     /// Requests that were answered.
     pub answered: u64,
-    /// Requests that were not, each kind apart.
-    pub failures: BTreeMap<FailureKind, u64>,
+    /// In all of it.
+    pub lost: Lost,
     /// With no swap.
     pub steady: Latency,
     /// While one swap followed the other.
@@ -70,18 +71,14 @@ fn one(load: &'static Load, swaps: usize, windows: Windows, tools: &Tools) -> Re
     running.mark("end")?;
     running.run_for(windows.warm)?;
     let record = running.finish()?;
-    let latency = |name: &str| {
-        let found = record.phases.iter().find(|phase| phase.name == name);
-        found.map(|phase| phase.latency).with_context(|| format!("no phase {name:?}"))
-    };
     Ok(Many {
+        lost: Lost::from(&record),
         load: load.title,
         swaps,
         releases: record.bodies.len(),
         moved: record.moved,
         answered: record.answered,
-        steady: latency("steady")?,
-        swapping: latency("swapping")?,
-        failures: record.failures.into_iter().filter(|(_, count)| *count > 0).collect(),
+        steady: phase(&record, "steady")?.latency,
+        swapping: phase(&record, "swapping")?.latency,
     })
 }

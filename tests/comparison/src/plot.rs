@@ -59,7 +59,7 @@ fn throughput<'a>(results: &Results, rivals: &[&'static Rival]) -> Bars<'a> {
 fn failed<'a>(results: &Results, rivals: &[&'static Rival]) -> Bars<'a> {
     let row = |rival: &&'static Rival| {
         let own = Summary::of(&results.seen.samples, rival, &LOADS);
-        let failed = own.failures().values().sum::<u64>();
+        let failed = own.lost().requests();
         (plain(rival), vec![((failed as f64 + 1.0).log10(), failed.to_string())])
     };
     Bars {

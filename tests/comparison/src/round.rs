@@ -1,4 +1,4 @@
-//! All rivals by turns: a machine that becomes slower favours nobody.
+//! All rivals by turns, in another order each round: a machine that becomes slower, and what the one before left in its caches, favour nobody.
 
 use std::collections::BTreeMap;
 
@@ -50,9 +50,7 @@ impl Rounds<'_> {
     pub fn run(&self, tools: &Tools) -> Seen {
         let mut seen = Seen::default();
         for turn in 0..self.turns {
-            // Everybody comes first once, and after somebody else each time.
-            let first = turn * self.rivals.len().div_ceil(self.turns.max(1));
-            for rival in self.rivals.iter().cycle().skip(first).take(self.rivals.len()) {
+            for rival in order(self.rivals, turn) {
                 eprintln!("round {} of {}: {}", turn + 1, self.turns, rival.name);
                 self.visit(rival, turn, tools, &mut seen);
             }
@@ -76,5 +74,34 @@ impl Rounds<'_> {
             eprintln!("{}: {why}", rival.name);
             seen.broken.push(Broken { rival: rival.name, turn, why });
         }
+    }
+}
+
+/// As drawn for this round; the same each time that it is asked for.
+fn order(rivals: &[&'static Rival], turn: usize) -> Vec<&'static Rival> {
+    let mut order = rivals.to_vec();
+    fastrand::Rng::with_seed(turn as u64).shuffle(&mut order);
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::order;
+    use crate::rival::{OURS, RIVALS, Rival};
+
+    #[test]
+    fn everybody_takes_part_in_each_round_after_somebody_else() {
+        let rivals: Vec<&'static Rival> = RIVALS.iter().collect();
+        let mut before = BTreeSet::new();
+        for turn in 0..5 {
+            let order = order(&rivals, turn);
+            let names: BTreeSet<_> = order.iter().map(|rival| rival.name).collect();
+            assert_eq!(names.len(), rivals.len());
+            let ours = order.iter().position(|rival| rival.name == OURS).expect("ours");
+            before.insert(ours.checked_sub(1).map(|before| order[before].name));
+        }
+        assert!(before.len() > 3, "ours comes after {before:?} alone");
     }
 }

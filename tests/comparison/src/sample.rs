@@ -1,14 +1,13 @@
 //! One measurement: a load, and a swap in the middle of it.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use sockprove::failure::FailureKind;
 use sockprove::record::{Latency, Phase, Record, Slice};
 
 use crate::load::{Load, Running};
+use crate::lost::Lost;
 use crate::machine::{Machine, Memory, name_of};
 
 /// How long each part of a measurement is. Percentiles of windows that are not as long as each other cannot be compared.
@@ -33,8 +32,8 @@ pub struct Sample {
     pub steady: Window,
     /// From the command on.
     pub swap: Window,
-    /// Requests that failed in all of it, each kind apart.
-    pub failures: BTreeMap<FailureKind, u64>,
+    /// In all of it.
+    pub lost: Lost,
     /// Requests each second, with no swap.
     pub per_second: f64,
     /// Microseconds of processor time for a request, with no swap: of all but the load.
@@ -96,6 +95,7 @@ impl Sample {
         }
         let switched = release.as_ref().map(|_| last_answer(&record, &old)).transpose()?;
         Ok(Self {
+            lost: Lost::from(&record),
             rival: machine.rival.name,
             load: load.name,
             turn,
@@ -108,14 +108,7 @@ impl Sample {
             switched: switched.map(|at| Duration::from_nanos(at.saturating_sub(swap_ns))),
             swap_ns,
             slices: record.slices,
-            failures: record.failures.into_iter().filter(|(_, count)| *count > 0).collect(),
         })
-    }
-
-    /// Requests that failed in all of it.
-    #[must_use]
-    pub fn failed(&self) -> u64 {
-        self.failures.values().sum()
     }
 }
 
@@ -138,12 +131,20 @@ fn swap(
     Ok(Some(command))
 }
 
-fn phase<'a>(record: &'a Record, name: &str) -> Result<&'a Phase> {
+/// The phase of this name.
+///
+/// # Errors
+/// When there is none.
+pub fn phase<'a>(record: &'a Record, name: &str) -> Result<&'a Phase> {
     let found = record.phases.iter().find(|phase| phase.name == name);
     found.with_context(|| format!("the account has no phase {name:?}"))
 }
 
-fn last_answer(record: &Record, release: &str) -> Result<u64> {
+/// When the last answer of this release came.
+///
+/// # Errors
+/// When none did.
+pub fn last_answer(record: &Record, release: &str) -> Result<u64> {
     let found = record.bodies.iter().find(|answers| answers.body == release);
     Ok(found.with_context(|| format!("nobody saw release {release:?}"))?.last_ns)
 }

@@ -1,19 +1,46 @@
 //! What many measurements of one rival come to.
 
-use std::collections::BTreeMap;
-
-use sockprove::failure::FailureKind;
-
 use crate::load::Load;
+use crate::lost::Lost;
 use crate::rival::Rival;
 use crate::sample::Sample;
 
 /// The one in the middle; of an even number the upper of the two.
 #[must_use]
 pub fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<_> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    Spread::of(values).map(|spread| spread.median)
+}
+
+/// What measurements of the same thing come to, with their noise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// The smallest.
+    pub least: f64,
+    /// A quarter of them is smaller.
+    pub quarter: f64,
+    /// As [`median`] has it.
+    pub median: f64,
+    /// A quarter of them is larger.
+    pub three_quarters: f64,
+    /// The largest.
+    pub most: f64,
+}
+
+impl Spread {
+    /// Of these; each is one of the values.
+    #[must_use]
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<_> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let last = values.len().checked_sub(1)?;
+        Some(Self {
+            least: values[0],
+            quarter: values[values.len() / 4],
+            median: values[values.len() / 2],
+            three_quarters: values[last - values.len() / 4],
+            most: values[last],
+        })
+    }
 }
 
 /// The measurements of one rival, of one load or of several, with those of its baseline.
@@ -41,14 +68,14 @@ impl<'a> Summary<'a> {
         median(self.own.iter().filter_map(|sample| value(sample)))
     }
 
-    /// The median of each measurement's ratio to the baseline's of the same round.
+    /// Each measurement's ratio to the baseline's of the same round.
     #[must_use]
-    pub fn ratio(&self, value: impl Fn(&Sample) -> f64) -> Option<f64> {
+    pub fn ratio(&self, value: impl Fn(&Sample) -> f64) -> Option<Spread> {
         let ratios = self.own.iter().filter_map(|own| {
             let same = |bare: &&&Sample| (bare.turn, bare.load) == (own.turn, own.load);
             Some(value(own) / value(self.baseline.iter().find(same)?))
         });
-        median(ratios)
+        Spread::of(ratios)
     }
 
     /// How often there was a swap.
@@ -63,25 +90,31 @@ impl<'a> Summary<'a> {
         &self.own
     }
 
-    /// What failed in all of them together.
+    /// What was lost in all of them together.
     #[must_use]
-    pub fn failures(&self) -> BTreeMap<FailureKind, u64> {
-        let mut all = BTreeMap::new();
-        for (kind, count) in self.own.iter().flat_map(|sample| &sample.failures) {
-            *all.entry(*kind).or_default() += count;
-        }
-        all
+    pub fn lost(&self) -> Lost {
+        self.own.iter().map(|sample| &sample.lost).sum()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{Spread, median};
 
     #[test]
     fn a_median_is_one_of_the_values() {
         assert_eq!(median([3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median([4.0, 1.0, 2.0, 3.0]), Some(3.0));
         assert_eq!(median([]), None);
+    }
+
+    #[test]
+    fn a_spread_leaves_as_many_below_as_above() {
+        let of = |count: u32| Spread::of((1..=count).rev().map(f64::from)).expect("values");
+        let seen = |s: Spread| [s.least, s.quarter, s.median, s.three_quarters, s.most];
+        assert_eq!(seen(of(1)), [1.0; 5]);
+        assert_eq!(seen(of(7)), [1.0, 2.0, 4.0, 6.0, 7.0]);
+        assert_eq!(seen(of(15)), [1.0, 4.0, 8.0, 12.0, 15.0]);
+        assert_eq!(Spread::of([]), None);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::summary::Spread;
+
 /// One table.
 #[derive(Debug, Default)]
 pub struct Table {
@@ -47,9 +49,35 @@ pub fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or(String::from("–"), |value| format!("{value:.decimals$}"))
 }
 
+/// A median, with the smallest and the largest.
+#[must_use]
+pub fn between(spread: Option<Spread>, decimals: usize) -> String {
+    bracketed(spread.map(|s| [s.median, s.least, s.most]), decimals)
+}
+
+/// A median, with what half of the values lie between.
+#[must_use]
+pub fn within(spread: Option<Spread>, decimals: usize) -> String {
+    bracketed(spread.map(|s| [s.median, s.quarter, s.three_quarters]), decimals)
+}
+
+fn bracketed(values: Option<[f64; 3]>, decimals: usize) -> String {
+    let Some([middle, from, to]) = values else { return number(None, decimals) };
+    format!("{middle:.decimals$} ({from:.decimals$} to {to:.decimals$})")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Table, number};
+    use super::{Table, between, number, within};
+    use crate::summary::Spread;
+
+    #[test]
+    fn a_spread_is_told_beside_the_median() {
+        let spread = Spread::of([1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(between(spread, 1), "3.0 (1.0 to 5.0)");
+        assert_eq!(within(spread, 0), "3 (2 to 4)");
+        assert_eq!(within(None, 0), "–");
+    }
 
     #[test]
     fn a_table_is_one_whatever_is_in_it() {

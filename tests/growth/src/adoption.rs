@@ -15,6 +15,7 @@ const EACH: usize = 9;
 pub(crate) fn figure(points: usize, times: usize) -> Result<Figure> {
     let mut all = Vec::new();
     for count in COUNTS.into_iter().take(points) {
+        eprintln!("adoption of {count} listeners");
         all.push((count, adopted(count, times * EACH)?));
     }
     Ok(Figure {
@@ -22,8 +23,9 @@ pub(crate) fn figure(points: usize, times: usize) -> Result<Figure> {
         title: "Adoption",
         of: "listeners",
         unit: "microseconds",
+        each: None,
         how: "From the first call to the last owned `TcpListener`, all checked, each by its name; a process for each measurement.",
-        series: vec![Series { name: "adoption", points: all }],
+        series: vec![Series { name: "adoption", points: all, is_proportional: false }],
     })
 }
 

@@ -9,59 +9,72 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail, ensure};
 use axum::Router;
 use axum::routing::get;
-use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
+use comparison::summary::median;
+use rustix::process::{Pid, Signal, kill_process};
+use sockprove::load::raise_descriptor_limit;
 
-use crate::series::{Figure, Series, median};
+use crate::series::{Figure, Series};
 
 const COUNTS: [usize; 7] = [10, 30, 100, 300, 1000, 3000, 10_000];
 
+/// Servers for each measurement that is asked for: a few connections are gone in a moment, in which anything may happen.
+const EACH: usize = 3;
+
 /// What is measured of a server with so many connections.
 struct Seen {
-    /// KiB a connection, beyond what the server has without one.
+    /// KiB beyond what the server has without them.
     memory: f64,
     /// From SIGTERM to its end, in milliseconds.
     drain: f64,
 }
 
-pub(crate) fn time(points: usize, times: usize) -> Result<Figure> {
-    let mut all = Vec::new();
-    for count in COUNTS.into_iter().take(points) {
-        let seen =
-            (0..times).map(|_| Ok(seen("sockact", count)?.drain)).collect::<Result<Vec<_>>>()?;
-        all.push((count, median(seen)));
+/// A page more or less says nothing of a few.
+const FEWEST_WITH_MEMORY: usize = 100;
+
+pub(crate) fn figures(points: usize, times: usize) -> Result<[Figure; 2]> {
+    let (mut drains, mut ours, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    let times = times * EACH;
+    // The first ones have no memory to tell of.
+    for count in COUNTS.into_iter().take(points.saturating_add(2)) {
+        eprintln!("{count} connections");
+        let seen = (0..times).map(|_| seen("sockact", count)).collect::<Result<Vec<_>>>()?;
+        drains.push((count, middle(seen.iter().map(|seen| seen.drain))?));
+        if count < FEWEST_WITH_MEMORY {
+            continue;
+        }
+        ours.push((count, middle(seen.iter().map(|seen| seen.memory))?));
+        let seen = (0..times).map(|_| self::seen("bare", count)).collect::<Result<Vec<_>>>()?;
+        bare.push((count, middle(seen.iter().map(|seen| seen.memory))?));
     }
-    Ok(Figure {
+    Ok([time(drains), memory(ours, bare)])
+}
+
+fn time(points: Vec<(usize, f64)>) -> Figure {
+    Figure {
         file: "growth-drain.svg",
         title: "A drain, by the connections that are open",
         of: "connections",
         unit: "ms",
-        how: "From SIGTERM to the end of the process. One client has all connections, and asks once more on each, one after the other; each answer says that the connection ends.",
-        series: vec![Series { name: "drain", points: all }],
-    })
+        each: None,
+        how: "From SIGTERM to the end of the process. One client has all connections, asks once more on each, one after the other, and closes its side when the \
+            answer has said that the connection ends. (One that does not is waited for, for a time that does not depend on how many there are.)",
+        series: vec![Series { name: "drain", points, is_proportional: true }],
+    }
 }
 
-pub(crate) fn memory(points: usize, times: usize) -> Result<Figure> {
-    let mut ours = Vec::new();
-    let mut bare = Vec::new();
-    // A page more or less says nothing of a few.
-    for count in COUNTS.into_iter().skip(2).take(points) {
-        for (kind, points) in [("sockact", &mut ours), ("bare", &mut bare)] {
-            let seen =
-                (0..times).map(|_| Ok(seen(kind, count)?.memory)).collect::<Result<Vec<_>>>()?;
-            points.push((count, median(seen)));
-        }
-    }
-    Ok(Figure {
+fn memory(ours: Vec<(usize, f64)>, bare: Vec<(usize, f64)>) -> Figure {
+    Figure {
         file: "growth-memory.svg",
-        title: "Memory of a connection",
+        title: "Memory of the open connections",
         of: "connections",
-        unit: "KiB a connection",
-        how: "Resident memory of the server for each open connection that has had an answer; what `sockact::serve` has more than bare `axum::serve` is its drain.",
+        unit: "KiB",
+        each: Some("a connection"),
+        how: "Resident memory of the server beyond what it has with one connection, when each has had an answer: `sockact::serve` with its drain, and bare `axum::serve`.",
         series: vec![
-            Series { name: "sockact::serve", points: ours },
-            Series { name: "axum::serve", points: bare },
+            Series { name: "sockact::serve", points: ours, is_proportional: true },
+            Series { name: "axum::serve", points: bare, is_proportional: true },
         ],
-    })
+    }
 }
 
 /// The child's part: serves until SIGTERM.
@@ -81,6 +94,10 @@ pub(crate) fn serve(kind: &str) -> Result<()> {
     })
 }
 
+fn middle(values: impl Iterator<Item = f64>) -> Result<f64> {
+    median(values).context("nothing was measured")
+}
+
 fn seen(kind: &str, count: usize) -> Result<Seen> {
     let mut server = Server::start(kind)?;
     // Its first connection brings what all need.
@@ -89,9 +106,9 @@ fn seen(kind: &str, count: usize) -> Result<Seen> {
     for _ in 0..count {
         clients.push(server.client()?);
     }
-    let memory = (server.resident()?.saturating_sub(before)) as f64 / count as f64;
+    let memory = server.resident()?.saturating_sub(before) as f64;
     let drain = match kind {
-        "sockact" => server.drained(&mut clients)?,
+        "sockact" => server.drained(clients)?,
         _ => 0.0,
     };
     Ok(Seen { memory, drain })
@@ -117,9 +134,7 @@ struct Server {
 
 impl Server {
     fn start(kind: &str) -> Result<Self> {
-        let mut limit = getrlimit(Resource::Nofile);
-        limit.current = limit.maximum;
-        setrlimit(Resource::Nofile, limit)?;
+        raise_descriptor_limit();
         let mut command = Command::new(std::env::current_exe()?);
         let mut child = command.args(["serve", kind]).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
@@ -141,8 +156,8 @@ impl Server {
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
-    /// Tells it to stop, and each client asks once more, hears that the connection ends, and sees its end. Milliseconds.
-    fn drained(&mut self, clients: &mut [TcpStream]) -> Result<f64> {
+    /// Tells it to stop, and each client asks once more, hears that the connection ends, sees its end and goes. Milliseconds.
+    fn drained(&mut self, mut clients: Vec<TcpStream>) -> Result<f64> {
         let began = Instant::now();
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         // Until it has heard the signal, it does not say that it ends.
@@ -151,7 +166,7 @@ impl Server {
         for client in others.iter_mut() {
             ensure!(says_close(&ask(client)?), "the answer does not say that the connection ends");
         }
-        for client in clients {
+        for mut client in clients {
             ensure!(client.read(&mut [0; 1])? == 0, "more came than the answer");
         }
         ensure!(self.child.wait()?.success(), "the server failed");
@@ -168,5 +183,34 @@ impl Drop for Server {
         // Errors mean that it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(value: fn(f64) -> f64) -> Vec<(usize, f64)> {
+        COUNTS.iter().map(|&count| (count, value(count as f64))).collect()
+    }
+
+    fn is_fine(figure: &Figure) -> bool {
+        figure.series.iter().all(|series| series.fault().is_none())
+    }
+
+    /// 330 ms for ten thousand is what it takes.
+    #[test]
+    fn a_drain_of_all_connections_for_each_is_seen_whatever_it_waits_for() {
+        assert!(is_fine(&time(points(|count| 1.5 + count * 0.033))));
+        assert!(!is_fine(&time(points(|count| 1.5 + count * count * 3.3e-6))));
+        assert!(!is_fine(&time(points(|count| 2000.0 + count * count * 3.3e-6))));
+        assert!(!is_fine(&time(points(|count| 2000.0 + count * 0.033))));
+    }
+
+    #[test]
+    fn memory_of_all_connections_in_each_is_seen() {
+        let linear = || points(|count| count * 9.0);
+        assert!(is_fine(&memory(linear(), linear())));
+        assert!(!is_fine(&memory(points(|count| count * 9.0 + count * count * 1e-2), linear())));
     }
 }

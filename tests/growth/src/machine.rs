@@ -1,12 +1,14 @@
 //! A deploy on a machine on which there is more and more, on a real systemd.
 
 use std::fmt::Write as _;
+use std::fs;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use comparison::summary::median;
 use e2e::shop::{SWAP, Shop};
 use serde_json::Value;
 
-use crate::series::{Figure, Series, median};
+use crate::series::{Figure, Series};
 
 const UNITS: [usize; 5] = [10, 30, 100, 300, 1000];
 const APPLICATIONS: [usize; 6] = [1, 5, 20, 50, 100, 200];
@@ -18,6 +20,7 @@ pub(crate) fn units(points: usize, times: usize) -> Result<Figure> {
     let shop = Shop::deployed();
     let mut costs = Costs::default();
     for count in UNITS.into_iter().take(points) {
+        eprintln!("a deploy beside {count} units");
         crowd(&shop, costs.last(), count)?;
         costs.add(&shop, count, times)?;
     }
@@ -32,8 +35,9 @@ pub(crate) fn applications(points: usize, times: usize) -> Result<Figure> {
     let shop = Shop::deployed();
     let mut costs = Costs::default();
     for count in APPLICATIONS.into_iter().take(points) {
+        eprintln!("a deploy on a machine with {count} applications");
         // One of them is deployed.
-        neighbours(&shop, costs.last().max(1), count);
+        neighbours(&shop, costs.last().max(1), count)?;
         costs.add(&shop, count, times)?;
     }
     Ok(costs.figure(
@@ -66,35 +70,34 @@ impl Costs {
             own.push(end["own_ms"].as_f64().context("own_ms")?);
             reload.push(end["reload_ms"].as_f64().context("reload_ms")?);
         }
-        self.own.push((count, median(own)));
-        self.reload.push((count, median(reload)));
+        self.own.push((count, median(own).context("no deploy")?));
+        self.reload.push((count, median(reload).context("no deploy")?));
         Ok(())
     }
 
     fn figure(self, file: &'static str, title: &'static str, of: &'static str) -> Figure {
         let series = vec![
-            Series { name: "own share", points: self.own },
-            Series { name: "systemd's reload", points: self.reload },
+            Series { name: "own share", points: self.own, is_proportional: false },
+            Series { name: "systemd's reload", points: self.reload, is_proportional: false },
         ];
-        Figure { file, title, of, unit: "ms", how: HOW, series }
+        Figure { file, title, of, unit: "ms", each: None, how: HOW, series }
     }
 }
 
 /// As many timers as wanted in all, loaded and waiting.
 fn crowd(shop: &Shop, from: usize, to: usize) -> Result<()> {
+    // Not one process for each file: neither it nor its folders are symbolic links.
+    let folder = shop.sandbox.root().join("etc/systemd/system");
     let mut names = String::new();
     for n in from..to {
-        let path = |kind| format!("/etc/systemd/system/crowd-{n}.{kind}");
-        // A timer and its service are two units.
-        if n % 2 == 0 {
-            shop.sandbox.install_file(
-                &path("timer"),
-                format!("[Timer]\nOnCalendar=yearly\nUnit=crowd-{}.service\n", n + 1),
-                0o644,
-            );
+        let (name, text) = match n % 2 {
+            // A timer and its service are two units.
+            0 => ("timer", format!("[Timer]\nOnCalendar=yearly\nUnit=crowd-{}.service\n", n + 1)),
+            _ => ("service", "[Service]\nExecStart=/bin/true\n".to_owned()),
+        };
+        fs::write(folder.join(format!("crowd-{n}.{name}")), text)?;
+        if name == "timer" {
             write!(names, " crowd-{n}.timer")?;
-        } else {
-            shop.sandbox.install_file(&path("service"), "[Service]\nExecStart=/bin/true\n", 0o644);
         }
     }
     shop.sandbox
@@ -102,25 +105,33 @@ fn crowd(shop: &Shop, from: usize, to: usize) -> Result<()> {
         .ok();
     let list = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "crowd-*"];
     let loaded = shop.sandbox.run(list).ok().stdout.lines().count();
-    anyhow::ensure!(loaded >= to, "systemd has loaded {loaded} of {to} units");
+    ensure!(loaded >= to, "systemd has loaded {loaded} of {to} units");
     Ok(())
 }
 
 /// Applications with their sockets open, as many as wanted in all.
-fn neighbours(shop: &Shop, from: usize, to: usize) {
+fn neighbours(shop: &Shop, from: usize, to: usize) -> Result<()> {
+    if from >= to {
+        return Ok(());
+    }
+    let folder = shop.sandbox.root().join("srv/beside");
+    fs::create_dir_all(&folder)?;
     for n in from..to {
         let manifest = format!(
             "name = \"beside-{n}\"\nexec = \"bin/shop\"\nlisteners.http.listen = \"/run/beside-{n}.sock\"\n{SWAP}"
         );
-        let path = format!("/srv/beside/{n}.toml");
-        shop.sandbox.install_file(&path, manifest, 0o644);
-        shop.sandbox.run(["sockgen", "install", &path]).ok();
+        fs::write(folder.join(format!("{n}.toml")), manifest)?;
     }
-    if from < to {
-        let start = format!(
-            "for n in $(seq {from} {}); do echo beside-$n.target; done | xargs systemctl enable --now",
-            to - 1
-        );
-        shop.sandbox.run(["sh", "-c", &start]).ok();
-    }
+    // As into an image: systemd reads all units again once, and not after each of them.
+    let last = to - 1;
+    let script = format!(
+        "for n in $(seq {from} {last}); do sockgen install --root / /srv/beside/$n.toml; done >/dev/null
+         systemctl daemon-reload
+         for n in $(seq {from} {last}); do echo beside-$n.target; done | xargs systemctl enable --now"
+    );
+    shop.sandbox.run(["sh", "-ec", &script]).ok();
+    let list = ["systemctl", "list-units", "--plain", "--no-legend", "beside-*-http.socket"];
+    let open = shop.sandbox.run(list).ok().stdout.lines().count();
+    ensure!(open + 1 >= to, "{open} of {to} applications have their socket open");
+    Ok(())
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use series::Figure;
+use series::{Figure, Series};
 
 fn main() -> Result<ExitCode> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -28,19 +28,12 @@ fn full() -> Result<ExitCode> {
     let figures = measure(usize::MAX, 5)?;
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     report::write(&docs, &figures)?;
-    let steep: Vec<_> = figures
-        .iter()
-        .flat_map(|figure| &figure.series)
-        .filter(|s| !s.is_linear_or_better())
-        .collect();
-    for series in &steep {
-        eprintln!(
-            "{} grows faster than what it is measured against: {:.2}",
-            series.name,
-            series.exponent()
-        );
+    let series = figures.iter().flat_map(|figure| &figure.series);
+    let faults: Vec<_> = series.filter_map(Series::fault).collect();
+    for fault in &faults {
+        eprintln!("{fault}");
     }
-    Ok(if steep.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn short() -> Result<ExitCode> {
@@ -53,11 +46,11 @@ fn measure(points: usize, times: usize) -> Result<Vec<Figure>> {
         eprint!("{figure}");
         figure
     };
-    Ok(vec![
+    let mut figures = vec![
         said(adoption::figure(points, times)?),
         said(machine::units(points, times)?),
         said(machine::applications(points, times)?),
-        said(drain::time(points, times)?),
-        said(drain::memory(points, times)?),
-    ])
+    ];
+    figures.extend(drain::figures(points, times)?.map(said));
+    Ok(figures)
 }

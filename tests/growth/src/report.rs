@@ -12,7 +12,8 @@ use crate::series::Figure;
 pub(crate) fn write(docs: &Path, figures: &[Figure]) -> Result<()> {
     let mut text = format!(
         "# How it grows\n\nWritten by `tests/grow` on {}, {}. Medians. The exponent is the steepest that a column is between its last row and any of \
-         a tenth of it or less: 1 is linear, 0 constant; above 1.1 the command fails.\n\n",
+         a tenth of it or less: 1 is linear, 0 constant; above 1.1 the command fails, and where a drain or its memory is not ten times as much for a hundred times as many: \
+         something that does not grow would hide what does.\n\n",
         comparison::host::date(),
         comparison::host::words()?,
     );

@@ -1,19 +1,22 @@
 //! How often `sockctl prove` is right: many runs on a service without a fault, on one that drops one request in 100 000, and on one that
-//! stands still for 50 ms, once. The page of the last run on each is left in `target/proofs`.
+//! stands still for 50 ms, once. The page of the last run on each is left in `target/proofs`; the pictures of the open loop of two of them
+//! go into docs.
 
 use std::process::ExitCode;
 
 use e2e::binaries;
 use e2e::sandbox::Output;
-use e2e::shop::Shop;
+use e2e::shop::{HEALTH, Shop};
 use serde_json::Value;
 
 /// Runs on each service, when no number is given.
 const RUNS: u32 = 10;
 
 /// Short times, so that a run takes seconds.
-const SHORT: &str = "[start]\ntimeout = \"5s\"\n[health]\npath = \"/health\"\ninterval = \"50ms\"\n\
-                     [swap]\nstable = \"500ms\"\nwatch = \"500ms\"\ndrain = \"2s\"\n";
+const SWAP: &str = "swap = { stable = \"500ms\", watch = \"500ms\", drain = \"2s\" }\n";
+
+/// Services whose picture the README shows.
+const PICTURES: [&str; 2] = ["faultless", "stalls"];
 
 /// Where a run writes it.
 const PAGE: &str = "/tmp/proof.html";
@@ -21,7 +24,7 @@ const PAGE: &str = "/tmp/proof.html";
 fn main() -> ExitCode {
     let _ = binaries::get();
     let runs = std::env::args().nth(1).map_or(RUNS, |runs| runs.parse().expect("a number of runs"));
-    let shop = Shop::enabled_with(SHORT);
+    let shop = Shop::enabled_with(&format!("{SWAP}{HEALTH}"));
     let cases = [
         ("drops", Some("drops-one-in=100000"), "fail", &["--connections", "64"][..]),
         ("stalls", Some("stalls-after-requests=3000"), "fail", &["--rate", "1000"]),
@@ -47,11 +50,21 @@ fn main() -> ExitCode {
     if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// The page, and its first picture where the documents show it.
 fn keep_page(shop: &Shop, name: &str) {
     let folder = binaries::workspace().join("target/proofs");
     std::fs::create_dir_all(&folder).expect("target can be written");
     let page = shop.sandbox.run(["cat", PAGE]).ok().stdout;
-    std::fs::write(folder.join(format!("{name}.html")), page).expect("target can be written");
+    std::fs::write(folder.join(format!("{name}.html")), &page).expect("target can be written");
+    if let Some((_, rest)) = page.split_once("<svg").filter(|_| PICTURES.contains(&name)) {
+        let (svg, _) = rest.split_once("</svg>").expect("it ends");
+        // A page has a colour of its own, also a dark one.
+        let paper = "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>";
+        let (head, lines) = svg.split_once('\n').expect("a line for each thing");
+        let docs = binaries::workspace().join(format!("docs/prove-{name}.svg"));
+        std::fs::write(docs, format!("<svg{head}\n{paper}\n{lines}</svg>\n"))
+            .expect("docs can be written");
+    }
 }
 
 fn proof(output: &Output) -> Value {

@@ -17,7 +17,7 @@ use sockctl::plan::Step;
 use stage::{Scene, scene};
 
 use crate::load::{Generator, Load, LoadReport};
-use crate::shop::{Paused, Shop, URL, manifest};
+use crate::shop::{HEALTH, Paused, Shop, URL, manifest};
 
 /// The releases, by their answers.
 const OLD: &str = "old";
@@ -29,14 +29,8 @@ const STATE: &str = "/var/lib/sockact";
 /// The connections of the load; each can lose what it had begun on a slot that dies, and once more what was sent to it.
 const CONNECTIONS: u32 = 32;
 
-/// Short times: a slot that stands still is given up after a second.
+/// Goes on from [`HEALTH`]: a slot that stands still is given up after a second.
 const TIMES: &str = r#"
-[start]
-timeout = "2s"
-
-[health]
-path = "/health"
-interval = "50ms"
 timeout = "300ms"
 failures = 3
 
@@ -178,8 +172,8 @@ impl Case {
             // So that there is something to be left running.
             Scene::Leftover => drop(shop.deploy(&shop.release("older", None)).ok()),
             // Long enough for the steps, short enough to be waited for.
-            Scene::Kept => shop.install(&manifest(&format!("{TIMES}keep_warm = \"1s\"\n"))),
-            Scene::Hooks => shop.install(&manifest(&format!("{TIMES}{HOOKS}"))),
+            Scene::Kept => shop.install(&short("keep_warm = \"1s\"\n")),
+            Scene::Hooks => shop.install(&short(HOOKS)),
             Scene::Listeners => shop.install(&with_listener("gone", 8083)),
             Scene::Swap | Scene::Canary | Scene::Sick | Scene::SickAlone => {}
         }
@@ -283,9 +277,14 @@ impl fmt::Display for Case {
     }
 }
 
+/// The manifest with short times, and with this after them: keys of `[swap]`, then tables.
+fn short(rest: &str) -> String {
+    manifest(&format!("{HEALTH}{TIMES}{rest}"))
+}
+
 /// The manifest with one listener more.
 fn with_listener(name: &str, port: u16) -> String {
-    format!("{}[listeners.{name}]\nlisten = \"127.0.0.1:{port}\"\n", manifest(TIMES))
+    short(&format!("[listeners.{name}]\nlisten = \"127.0.0.1:{port}\"\n"))
 }
 
 /// The application with nothing deployed; where the fault wants it, its releases lie on a small file system.
@@ -295,7 +294,7 @@ fn installed(fault: Fault) -> Shop {
         shop.sandbox.run(["mkdir", "--parents", STATE]).ok();
         shop.sandbox.run(["mount", "-t", "tmpfs", "-o", "size=64M", "releases", STATE]).ok();
     }
-    shop.install(&manifest(TIMES));
+    shop.install(&short(""));
     shop.enable();
     shop
 }

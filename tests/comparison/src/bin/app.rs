@@ -17,7 +17,7 @@ use e2e::websocket::echo;
 use ecdysis::tokio_ecdysis::{SignalKind, StopOnShutdown, TokioEcdysisBuilder};
 use futures_util::{Stream, StreamExt as _};
 use sockact::Guards;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::signal::unix;
 
 /// How it gets its socket, and how it ends. All but the last drain as axum does by itself.
@@ -41,6 +41,9 @@ enum Way {
     Sockact,
 }
 
+/// As long as the queue of a socket that systemd opens.
+const QUEUE: u16 = 4096;
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let version = version()?;
@@ -48,7 +51,7 @@ async fn main() -> Result<()> {
         .route("/", get(async move || version.clone()))
         .route("/health", get(async || "well"));
     match Way::parse() {
-        Way::Bind { address } => serve(TcpListener::bind(address).await?, router).await,
+        Way::Bind { address } => serve(bind(address)?, router).await,
         Way::Adopt => {
             let socket = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
             serve(TcpListener::from_std(socket.context("systemd passed no socket")?)?, router).await
@@ -88,6 +91,14 @@ fn version() -> Result<String> {
     Ok(version.context("cannot read VERSION")?.trim().to_owned())
 }
 
+/// As [`TcpListener::bind`] does, but for the queue.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE.into())
+}
+
 /// As axum's own example of a graceful shutdown has it.
 async fn serve(listener: TcpListener, router: Router) -> Result<()> {
     let mut stop = unix::signal(unix::SignalKind::terminate())?;
@@ -100,7 +111,7 @@ async fn serve(listener: TcpListener, router: Router) -> Result<()> {
         .await?)
 }
 
-/// As ecdysis' own example has it, with a queue as long as the others'.
+/// As ecdysis' own example has it, with the same queue as the others.
 async fn upgradable(address: SocketAddr, pid_file: PathBuf, router: Router) -> Result<()> {
     let mut ecdysis = TokioEcdysisBuilder::new(SignalKind::hangup())?;
     ecdysis.stop_on_signal(SignalKind::terminate())?;
@@ -108,7 +119,7 @@ async fn upgradable(address: SocketAddr, pid_file: PathBuf, router: Router) -> R
     let incoming = ecdysis.build_listen_tcp(StopOnShutdown::Yes, address, |socket, address| {
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
-        socket.listen(1024)?;
+        socket.listen(QUEUE.into())?;
         Ok(socket.into())
     })?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -1,28 +1,35 @@
 //! What is written into `docs/comparison.md`.
 
+mod ours;
+
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::attempt::attempt;
-use crate::beside::{self, Pair};
+use crate::beside::{self, Triple};
+use crate::deployed::{self, Pair};
 use crate::host;
 use crate::load::{KEEP_ALIVE, LOADS, Load, ONE_SHOT};
+use crate::lost::Lost;
 use crate::many::{self, Many};
 use crate::rival::{OURS, Rival};
 use crate::round::{Broken, Seen};
 use crate::sample::{Sample, Window, Windows};
 use crate::summary::Summary;
-use crate::table::{Table, number};
+use crate::table::{Table, between, number};
 use crate::tools::Tools;
 
 /// All that was measured.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, Default, serde::Serialize)]
 pub struct Results {
     /// All rivals.
     pub seen: Seen,
     /// Ours beside the bare application.
-    pub pairs: Vec<Pair>,
+    pub beside: Vec<Triple>,
+    /// Ours with a deploy and without.
+    pub deployed: Vec<Pair>,
     /// Many swaps in a row.
     pub many: Vec<Many>,
 }
@@ -38,6 +45,8 @@ pub struct How<'a> {
     pub turns: usize,
     /// How long.
     pub windows: Windows,
+    /// How long a run with a deploy in it is.
+    pub run: Duration,
 }
 
 /// The columns of a window.
@@ -46,10 +55,18 @@ const PERCENTILES: [fn(&Window) -> u32; 4] =
 
 impl Results {
     /// Measures ours beside the bare application.
-    pub fn pair(&mut self, count: usize, tools: &Tools) {
-        match attempt(|| beside::pairs(count, tools)) {
-            Ok(pairs) => self.pairs = pairs,
+    pub fn stand_beside(&mut self, count: usize, tools: &Tools) {
+        match attempt(|| beside::triples(count, tools)) {
+            Ok(triples) => self.beside = triples,
             Err(why) => self.seen.broken.push(Broken { rival: "beside the bare", turn: 0, why }),
+        }
+    }
+
+    /// Measures ours with a deploy and without.
+    pub fn deploy(&mut self, count: usize, run: Duration, tools: &Tools) {
+        match attempt(|| deployed::pairs(count, run, &LOADS, tools)) {
+            Ok(pairs) => self.deployed = pairs,
+            Err(why) => self.seen.broken.push(Broken { rival: "with a deploy", turn: 0, why }),
         }
     }
 
@@ -60,12 +77,13 @@ impl Results {
         self.seen.broken.extend(broken);
     }
 
-    /// Requests that ours failed to answer, in all.
+    /// Requests and connections that ours lost, in all.
     #[must_use]
     pub fn lost(&self) -> u64 {
         let compared = self.seen.samples.iter().filter(|sample| sample.rival == OURS);
-        let many = self.many.iter().flat_map(|many| many.failures.values());
-        compared.map(Sample::failed).sum::<u64>() + many.sum::<u64>()
+        let compared = compared.map(|sample| &sample.lost);
+        let runs = self.deployed.iter().map(|pair| &pair.lost);
+        compared.chain(runs).chain(self.many.iter().map(|many| &many.lost)).map(Lost::count).sum()
     }
 
     /// The whole text.
@@ -73,8 +91,54 @@ impl Results {
     /// # Errors
     /// When the machine does not say what it is.
     pub fn markdown(&self, how: &How) -> Result<String> {
-        let mut text = head(how)?;
-        text += &self.glance(how);
+        let mut text = self.head(how)?;
+        if !how.rivals.is_empty() {
+            text += &self.compared(how);
+        }
+        text += &self.beside();
+        text += &self.deployed(how);
+        text += &self.many();
+        if !how.rivals.is_empty() {
+            text += &self.setups(how);
+        }
+        text += &broken(&self.seen.broken);
+        Ok(text)
+    }
+
+    fn head(&self, how: &How) -> Result<String> {
+        let (date, machine) = (host::date(), host::words()?);
+        let commit = host::commit().map_or(String::new(), |commit| format!(", commit {commit}"));
+        let text = format!(
+            "# A deploy beside what one would pick instead\n\n\
+             Written by `{}` on {date}{commit}: {machine}. Clients and service share the processors. Latency is in milliseconds; an open loop's counts from when a \
+             request was due. Processor time is that of all but the load.\n\n",
+            how.command
+        );
+        if how.rivals.is_empty() {
+            return Ok(text);
+        }
+        let below = if self.beside.is_empty() {
+            ""
+        } else {
+            ", and what sockact itself costs is told by runs right after each other, [below](#with-no-swap-beside-the-bare-application)"
+        };
+        let (turns, window) = (how.turns, how.windows.window.as_secs_f64());
+        Ok(text
+            + &format!(
+                "The same small application, under the same load, on a machine booted for each: everybody once in each of {turns} rounds, in an order that is \
+                 drawn anew for each round, from fixed seeds, so that neither a machine that becomes slower nor a neighbour favours anybody. A number is the median of the rounds. \
+                 Failed requests are those of all rounds together, by what their clients saw. Of each measurement {window} s are with no \
+                 swap. A swap's window is as long from its command on, and goes on for a quarter of that after the command where this comes later. A ratio is to the \
+                 bare application of the same round, in the same language, with the smallest and the largest of the rounds in brackets: what they are \
+                 apart is noise{below}. \"Serves all after\" is the last answer of the old release. The application is there some milliseconds after it is started; one that needs \
+                 longer is missed for longer where it is restarted.\n\n\
+                 In the open loops connections that ask nothing are opened beside the requests, to see how long nobody accepts: probes. One that fails is no failed request, and is told beside them.\n\n"
+            ))
+    }
+
+    /// All rivals.
+    fn compared(&self, how: &How) -> String {
+        let mut text = self.glance(how);
         text += "![requests each second](comparison-throughput.svg)\n\n";
         text += "![failed requests](comparison-failed.svg)\n\n";
         text += "![latency around a swap](comparison-latency.svg)\n\n";
@@ -82,11 +146,7 @@ impl Results {
             let _ = writeln!(text, "## {}\n", load.title);
             text += &self.under(load, how);
         }
-        text += &self.beside();
-        text += &self.many();
-        text += &self.setups(how);
-        text += &broken(&self.seen.broken);
-        Ok(text)
+        text
     }
 
     fn summary(&self, rival: &Rival, loads: &[&Load]) -> Summary<'_> {
@@ -112,10 +172,10 @@ impl Results {
         for rival in how.rivals {
             let all = self.summary(rival, &LOADS);
             let loads = [&KEEP_ALIVE, &ONE_SHOT].map(|load| self.summary(rival, &[load]));
-            let mut row = vec![rival.title.to_owned(), failures(&all), all.swaps().to_string()];
+            let mut row = vec![rival.title.to_owned(), lost(&all), all.swaps().to_string()];
             for own in &loads {
                 row.push(number(own.median(|s| Some(s.per_second)), 0));
-                row.push(number(own.ratio(|s| s.per_second), 3));
+                row.push(between(own.ratio(|s| s.per_second), 2));
             }
             row.extend(loads.iter().map(|own| number(own.median(|s| Some(s.cpu_us)), 1)));
             let mib = |kib: u64| Some(kib as f64 / 1024.0);
@@ -149,7 +209,7 @@ impl Results {
         ]);
         for rival in how.rivals {
             let own = self.summary(rival, &[load]);
-            let mut row = vec![rival.title.to_owned(), failures(&own)];
+            let mut row = vec![rival.title.to_owned(), lost(&own)];
             let parts: [fn(&Sample) -> Window; 2] = [|s| s.steady, |s| s.swap];
             for part in parts {
                 for us in PERCENTILES {
@@ -171,71 +231,6 @@ impl Results {
         format!("{}\n", table.markdown())
     }
 
-    fn beside(&self) -> String {
-        if self.pairs.is_empty() {
-            return String::new();
-        }
-        let mut table = Table::new([
-            "",
-            "pairs",
-            "bare, requests/s",
-            "sockact, requests/s",
-            "ratio",
-            "bare, CPU s per million",
-            "sockact, CPU s per million",
-            "ratio",
-        ]);
-        for load in [&KEEP_ALIVE, &ONE_SHOT] {
-            let Some(found) = beside::of(&self.pairs, load) else { continue };
-            let (bare, ours, ratio) = (found.bare, found.ours, found.ratio);
-            table.row([
-                load.title.to_owned(),
-                found.pairs.to_string(),
-                number(Some(bare.per_second), 0),
-                number(Some(ours.per_second), 0),
-                number(Some(ratio.per_second), 3),
-                number(Some(bare.cpu_us), 2),
-                number(Some(ours.cpu_us), 2),
-                number(Some(ratio.cpu_us), 3),
-            ]);
-        }
-        let words = "## With no swap, beside the bare application\n\nOne right after the other, and by turns who comes first; medians, and medians of \
-                     each pair's ratio.\n\n";
-        format!("{words}{}\n", table.markdown())
-    }
-
-    fn many(&self) -> String {
-        if self.many.is_empty() {
-            return String::new();
-        }
-        let mut table = Table::new([
-            "",
-            "swaps",
-            "releases seen, or WebSockets moved",
-            "answered",
-            "failed",
-            "p99.9, no swap",
-            "p99.9, one swap after the other",
-        ]);
-        for many in &self.many {
-            let ms = |us: u32| number(Some(f64::from(us) / 1e3), 2);
-            table.row([
-                many.load.to_owned(),
-                many.swaps.to_string(),
-                if many.moved > 0 {
-                    format!("{} moved", many.moved)
-                } else {
-                    many.releases.to_string()
-                },
-                many.answered.to_string(),
-                kinds(&many.failures),
-                ms(many.steady.p99_9_us),
-                ms(many.swapping.p99_9_us),
-            ]);
-        }
-        format!("## Many swaps of sockact in a row\n\n{}\n", table.markdown())
-    }
-
     fn setups(&self, how: &How) -> String {
         let mut text = String::from("## How each is set up\n\n");
         for rival in how.rivals {
@@ -249,35 +244,8 @@ impl Results {
     }
 }
 
-fn head(how: &How) -> Result<String> {
-    let (date, machine) = (host::date(), host::words()?);
-    let commit = host::commit().map_or(String::new(), |commit| format!(", commit {commit}"));
-    let (turns, window) = (how.turns, how.windows.window.as_secs_f64());
-    Ok(format!(
-        "# A deploy beside what one would pick instead\n\n\
-         Written by `{}` on {date}{commit}: {machine}. Clients and service share the processors.\n\n\
-         The same small application, under the same load, on a machine booted for each: everybody once in each of {turns} rounds, so that a machine that \
-         becomes slower favours nobody. A number is the median of the rounds. Failed requests are those of all rounds together, by \
-         what their clients saw. Of each measurement {window} s are with no swap and {window} s from its command on; latency is in milliseconds. An open loop's counts \
-         from when a request was due. Processor time is that of all but the load, and a ratio is to the bare application of the same \
-         round, in the same language. \"Serves all after\" is the last answer of the old release. The application is there some milliseconds after it is started; \
-         one that needs longer is missed for longer where it is restarted.\n\n",
-        how.command
-    ))
-}
-
-fn failures(summary: &Summary) -> String {
-    if summary.samples().is_empty() { "not measured".into() } else { kinds(&summary.failures()) }
-}
-
-/// `64: 2 refused, 62 reset`.
-fn kinds(failures: &std::collections::BTreeMap<sockprove::failure::FailureKind, u64>) -> String {
-    let total: u64 = failures.values().sum();
-    if total == 0 {
-        return "0".into();
-    }
-    let kinds: Vec<_> = failures.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    format!("{total}: {}", kinds.join(", "))
+fn lost(summary: &Summary) -> String {
+    if summary.samples().is_empty() { "not measured".into() } else { summary.lost().to_string() }
 }
 
 fn broken(broken: &[Broken]) -> String {
