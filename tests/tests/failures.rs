@@ -1,12 +1,13 @@
 //! Releases that fail, each in its way: exit status 3, the cause by name, the last lines of its own log, and the old release serves.
 
+use std::time::Duration;
+
 use e2e::load::{Generator, Load, LoadReport};
 use e2e::shop::{Shop, URL};
 
 /// Deploys a release with this fault over `v1` under load; the error has to say all of `says`.
 #[track_caller]
-fn check(fault: &str, says: &[&str]) -> LoadReport {
-    let shop = Shop::deployed();
+fn check(shop: &Shop, fault: &str, says: &[&str]) -> LoadReport {
     let inode = shop.socket_inode();
     let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
     let output = shop.deploy(&shop.release("v2", Some(fault))).exits(3);
@@ -24,7 +25,7 @@ fn check(fault: &str, says: &[&str]) -> LoadReport {
 /// The same, and users met nothing of it.
 #[track_caller]
 fn check_unseen(fault: &str, says: &[&str]) {
-    let report = check(fault, says);
+    let report = check(&Shop::deployed(), fault, says);
     report.assert_clean();
     assert_eq!(report.by_release.keys().collect::<Vec<_>>(), ["v1"], "{report}");
 }
@@ -51,15 +52,26 @@ fn turns_sick_in_the_stable_time() {
 
 #[test]
 fn turns_sick_in_service() {
-    let report = check("sickens-after-requests=1", &["green is unhealthy: /health answered 500"]);
+    let report = check(
+        &Shop::deployed(),
+        "sickens-after-requests=1",
+        &["green is unhealthy: /health answered 500"],
+    );
     // It was unhealthy, but it answered: the way back loses nothing either.
     report.assert_clean();
 }
 
+/// The admin socket of a slot that died is still open, in systemd: whoever asks there waits for the restart, while users wait for him.
 #[test]
 fn dies_in_service() {
-    let report = check("dies-after-requests=20", &["green exited with status 9"]);
-    // What a process has begun dies with it: at most one request on each of the 64 connections. All others were served.
+    let shop = Shop::deployed();
+    let late = "[Service]\nRestartSec=10s\n";
+    shop.sandbox.install_file("/etc/systemd/system/shop-green.service.d/late.conf", late, 0o644);
+    shop.sandbox.run(["systemctl", "daemon-reload"]).ok();
+    let report = check(&shop, "dies-after-requests=20", &["green exited with status 9"]);
+    // What a process has begun dies with it: at most one request on each of the 64 connections. All others were served, and soon.
     assert!(report.errors.read <= 64, "{report}");
     assert_eq!(report.errors.total(), report.errors.read, "{report}");
+    assert!(report.latency.max < 3_000_000, "{report}");
+    assert!(report.duration < Duration::from_secs(5), "{report}");
 }

@@ -1,5 +1,6 @@
 //! Questions to a slot in HTTP/1.1, at an address that only this slot can answer: its admin socket, or one that it opens itself.
 
+use std::future::pending;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,9 +11,12 @@ use hyper::client::conn::http1;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
-use sockgen::Address;
+use sockgen::{Address, App, SlotName, UnitName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+
+use crate::plan::Invocation;
+use crate::systemd::{Run, Systemd};
 
 /// The most that is read of an answer, in bytes. A health answer says what it has to say in less.
 pub const ANSWER_LIMIT: usize = 64 * 1024;
@@ -73,6 +77,14 @@ pub enum AdminError {
         /// How long was waited.
         within: Duration,
     },
+    /// The run that was asked is over. The socket is the service manager's, and a question there would wait for the next one.
+    #[error("{unit} ended before it answered {path}")]
+    Over {
+        /// The slot's unit.
+        unit: UnitName,
+        /// The path that was asked.
+        path: String,
+    },
     /// It answered with another status than a success.
     #[error("{path} answered {status}{}", quoted(body))]
     Status {
@@ -99,17 +111,25 @@ pub struct Admin {
     address: Address,
     /// Whether the service manager listens there for the slot.
     activated: bool,
+    /// Who is meant; without it, whoever reads.
+    run: Option<Run>,
 }
 
 impl Admin {
-    /// The admin socket at this path. Nothing is opened yet.
+    /// The admin socket at this path, for whoever reads there. Nothing is opened yet.
     pub fn new(socket: PathBuf) -> Self {
-        Self { address: Address::Unix(socket), activated: true }
+        Self { address: Address::Unix(socket), activated: true, run: None }
+    }
+
+    /// The admin socket of a slot, for this run of it or for whichever it is in. Nothing is opened yet.
+    pub fn of(app: &App, slot: &SlotName, systemd: &Systemd, run: Option<Invocation>) -> Self {
+        let run = Run::new(systemd, app.slot_unit(slot), run);
+        Self { run: Some(run), ..Self::new(app.admin_path(slot)) }
     }
 
     /// An address that the slot opened for it. Nothing is opened yet.
     pub fn at(address: Address) -> Self {
-        Self { address, activated: false }
+        Self { address, activated: false, run: None }
     }
 
     /// Connects, and says nothing: healthy when somebody listens.
@@ -129,17 +149,18 @@ impl Admin {
     /// # Errors
     /// When nobody answers, or something that does not know the question does.
     pub async fn status(&self) -> Result<Status, AdminError> {
-        let body = self.ask(Method::GET, "/-/status", Bytes::new(), OWN_LIMIT).await?;
+        let body = self.ask_own(Method::GET, "/-/status", Bytes::new()).await?;
         parse("/-/status", &body)
     }
 
     /// Sets the share of accepts that the slot takes, 0 to 1. When this returns, the gate is in force.
     ///
     /// # Errors
-    /// When the slot does not answer, or refuses.
+    /// When the slot does not answer, or refuses: also because it is another run than the one that is meant.
     pub async fn set_gate(&self, share: f64) -> Result<Status, AdminError> {
-        let wish = serde_json::json!({ "share": share }).to_string();
-        let body = self.ask(Method::PUT, "/-/gate", wish.into(), OWN_LIMIT).await?;
+        let run = self.run.as_ref().and_then(Run::id).map(|run| &run.0);
+        let wish = serde_json::json!({ "share": share, "run": run }).to_string();
+        let body = self.ask_own(Method::PUT, "/-/gate", wish.into()).await?;
         parse("/-/gate", &body)
     }
 
@@ -149,6 +170,24 @@ impl Admin {
     /// What came instead of a healthy answer.
     pub async fn health(&self, path: &str, within: Duration) -> Result<(), AdminError> {
         self.ask(Method::GET, path, Bytes::new(), within).await.map(drop)
+    }
+
+    /// One of our own questions, until the run that is asked is over.
+    async fn ask_own(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, AdminError> {
+        let over = async {
+            // Most answers are there before systemd could say anything.
+            tokio::time::sleep(OWN_PROMPT).await;
+            match &self.run {
+                Some(run) if run.over().await.is_ok() => run.unit().clone(),
+                // The answer's own limit ends the wait.
+                _ => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = self.ask(method, path, body, OWN_LIMIT) => answer,
+            unit = over => Err(AdminError::Over { unit, path: path.into() }),
+        }
     }
 
     async fn ask(
@@ -224,6 +263,8 @@ impl Admin {
 
 /// Status and gate are answered from memory: a slot that needs longer than this is stuck.
 const OWN_LIMIT: Duration = Duration::from_secs(5);
+/// And one that needs longer than this may be dead.
+const OWN_PROMPT: Duration = Duration::from_millis(20);
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 

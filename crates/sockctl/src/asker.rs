@@ -54,9 +54,8 @@ impl Asker {
     /// For this slot of the application. Nothing is asked yet.
     pub fn new(app: &App, slot: &SlotName, systemd: &Systemd) -> Self {
         let (probe, within) = (&app.health().probe, app.health().timeout);
-        let own = || {
-            probe.address(slot).cloned().map_or_else(|| Admin::new(app.admin_path(slot)), Admin::at)
-        };
+        let admin = || Admin::of(app, slot, systemd, None);
+        let own = || probe.address(slot).cloned().map_or_else(admin, Admin::at);
         let way = match probe {
             Probe::Admin { path } | Probe::Http { path, .. } => Way::Get(own(), path.clone()),
             Probe::Connect { .. } => Way::Connect(own()),

@@ -103,7 +103,7 @@ impl Session<'_> {
     async fn left(&self) {
         let (mut connections, mut in_flight) = (0, 0);
         for slot in self.app.slots() {
-            if let Ok(status) = Admin::new(self.app.admin_path(slot)).status().await {
+            if let Ok(status) = Admin::of(self.app, slot, &self.systemd, None).status().await {
                 connections += status.connections;
                 in_flight += status.in_flight;
             }

@@ -39,11 +39,11 @@ impl Slot {
         if self.gated { self.status.as_ref().map(|status| status.gate) } else { Some(1.0) }
     }
 
-    async fn look(app: &App, name: &SlotName, unit: UnitState) -> Self {
+    async fn look(app: &App, systemd: &Systemd, name: &SlotName, unit: UnitState) -> Self {
         let gated = app.gated();
         let status = match unit.active {
             Active::Active | Active::Deactivating if gated => {
-                Admin::new(app.admin_path(name)).status().await.ok()
+                Admin::of(app, name, systemd, unit.invocation.clone()).status().await.ok()
             }
             _ => None,
         };
@@ -98,7 +98,8 @@ impl World {
         let mut units = systemd.units_and(&asked, &[alias.as_ref(), target.as_ref()]).await?;
         let target = units.pop().unwrap_or_default().active;
         let behind = units.pop().filter(|unit| unit.load == "loaded").map(|unit| unit.id);
-        let slots = app.slots().iter().zip(units).map(|(name, unit)| Slot::look(app, name, unit));
+        let slots = app.slots().iter().zip(units);
+        let slots = slots.map(|(name, unit)| Slot::look(app, systemd, name, unit));
         let mut slots = join_all(slots).await;
         let alias = alias_on_disk(app);
         let live = alias.as_ref().and_then(|unit| slot_of(app, unit));

@@ -137,7 +137,7 @@ async fn put_gate(request: Request<Incoming>, shared: &Shared) -> Result<(), Ans
         Ok(Err(e)) => return Err(Answer::bad(&format!("cannot read the body: {e}"))),
         Err(_) => return Err(Answer::bad(&format!("no whole body came within {BODY_TIME:?}"))),
     };
-    let setting = wish(&body, shared.tracker.phase() >= Phase::Draining)?;
+    let setting = wish(&body, shared.tracker.phase() >= Phase::Draining, &shared.who)?;
     shared.gate.set(setting).await;
     shared.tracker.stand_by(setting.share() == 0.0);
     if shared.tracker.phase() < Phase::Draining {

@@ -27,7 +27,7 @@ pub(super) async fn run(serve: Serve) -> Result<Report, ServeError> {
     let mut signals = Signals::new()?;
     tracker.set_idle_window(idle_window);
     let herald = Herald::new().map_err(|source| ServeError::Ready { source })?;
-    let shared = Shared::new(orders.slot, orders.gate, tracker, herald);
+    let shared = Shared::new(orders.who, orders.gate, tracker, herald);
     let mut helpers = JoinSet::new();
     if let Some(listener) = crate::adopt::take_admin() {
         let listener = watch_admin(listener)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::{Setting, Status};
+use super::{Identity, Setting, Status};
 
 /// Connections at a time; more wait in the backlog.
 pub(crate) const CONNECTIONS: usize = 16;
@@ -51,16 +51,25 @@ pub(crate) fn asked(method: &str, path: &str) -> Option<Asked> {
 struct PutGate {
     share: f64,
     from: Option<f64>,
+    /// `$INVOCATION_ID` of the run that is meant; none is whoever reads it.
+    run: Option<String>,
 }
 
 /// The setting that this body of `PUT /-/gate` wishes; an answer when it may not be had.
-pub(crate) fn wish(body: &[u8], draining: bool) -> Result<Setting, Answer> {
+///
+/// The socket is systemd's: what was said to a run that died before it read it waits there for the next one, which it was not meant for.
+pub(crate) fn wish(body: &[u8], draining: bool, who: &Identity) -> Result<Setting, Answer> {
     let gate: PutGate = serde_json::from_slice(body).map_err(|e| {
         Answer::bad(&format!("expected {{\"share\":0.0}}, a share from 0 to 1: {e}"))
     })?;
     let setting = Setting::new(gate.share, gate.from).ok_or_else(|| {
         Answer::bad(&format!("share {} (from {:?}) is not from 0 to 1", gate.share, gate.from))
     })?;
+    if let (Some(meant), Some(run)) = (&gate.run, &who.run)
+        && meant != run
+    {
+        return Err(Answer::line(409, &format!("this is run {run}, and run {meant} is meant")));
+    }
     if draining && gate.share > 0.0 {
         return Err(Answer::line(409, "draining: this process accepts no more"));
     }
@@ -145,13 +154,18 @@ mod tests {
 
     #[test]
     fn wishes() {
-        let code = |body: &str, draining| wish(body.as_bytes(), draining).map_err(|a| a.code);
+        let who = Identity { slot: "blue".to_owned(), run: Some("77e1".to_owned()) };
+        let code = |body: &str, draining| wish(body.as_bytes(), draining, &who).map_err(|a| a.code);
         assert_eq!(code(r#"{"share":0.25}"#, false), Ok(Setting::new(0.25, None).unwrap()));
         assert_eq!(
             code(r#"{"share":0,"from":1}"#, true),
             Ok(Setting::new(0.0, Some(1.0)).unwrap())
         );
         assert_eq!(code(r#"{"share":0.25}"#, true), Err(409));
+        assert_eq!(code(r#"{"share":1,"run":"77e1"}"#, false), Ok(Setting::OPEN));
+        assert_eq!(code(r#"{"share":1,"run":"77e2"}"#, false), Err(409));
+        let by_hand = wish(br#"{"share":1,"run":"77e2"}"#, false, &Identity::default());
+        assert_eq!(by_hand, Ok(Setting::OPEN));
         for body in ["", "{}", "1", r#"{"share":1.5}"#, r#"{"share":"1"}"#, r#"{"share":1,"x":1}"#]
         {
             assert_eq!(code(body, false), Err(400), "{body:?}");

@@ -24,5 +24,5 @@ pub(crate) use setting::Setting;
 #[cfg(feature = "gate")]
 pub(crate) use status::{Status, Sums};
 pub(crate) use told::{STOPPING_TIME, serving, stopping};
-pub(crate) use vars::{Meaningless, Vars};
+pub(crate) use vars::{Identity, Meaningless, Vars};
 pub(crate) use window::Plan;

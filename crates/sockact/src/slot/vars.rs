@@ -8,15 +8,25 @@ use super::Setting;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Vars {
     pub(crate) slot: Option<String>,
+    pub(crate) run: Option<String>,
     pub(crate) gate: Option<String>,
     pub(crate) drain_usec: Option<String>,
+}
+
+/// Who is asked over the admin socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "gate"), expect(dead_code, reason = "nobody asks"))]
+pub(crate) struct Identity {
+    /// The slot's name; empty when started by hand.
+    pub(crate) slot: String,
+    /// This run's `$INVOCATION_ID`, systemd.exec(5); `None` when systemd did not start it.
+    pub(crate) run: Option<String>,
 }
 
 /// What it means.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Orders {
-    /// The slot's name; empty when started by hand.
-    pub(crate) slot: String,
+    pub(crate) who: Identity,
     pub(crate) gate: Setting,
     pub(crate) drain: Option<Duration>,
 }
@@ -33,6 +43,7 @@ impl Vars {
         let var = |name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
         Vars {
             slot: var("SOCKACT_SLOT"),
+            run: var("INVOCATION_ID"),
             gate: var("SOCKACT_GATE"),
             drain_usec: var("SOCKACT_DRAIN_USEC"),
         }
@@ -40,7 +51,7 @@ impl Vars {
 
     pub(crate) fn orders(self) -> Result<Orders, Meaningless> {
         Ok(Orders {
-            slot: self.slot.unwrap_or_default(),
+            who: Identity { slot: self.slot.unwrap_or_default(), run: self.run },
             gate: match self.gate {
                 None => Setting::OPEN,
                 Some(text) => gate(&text).ok_or(Meaningless::Gate(text))?,
@@ -71,9 +82,9 @@ mod tests {
     #[track_caller]
     fn check(gate: Option<&str>, drain: Option<&str>, expected: Option<(f64, Option<u64>)>) {
         let vars = Vars {
-            slot: None,
             gate: gate.map(str::to_owned),
             drain_usec: drain.map(str::to_owned),
+            ..Vars::default()
         };
         let got =
             vars.orders().ok().map(|o| (o.gate.share(), o.drain.map(|d| d.as_micros() as u64)));

@@ -126,7 +126,7 @@ impl Admin {
 
     /// Moves the gate; when this returns it is in force.
     fn put_gate(&self, body: &[u8]) -> Result<Answer, Answer> {
-        let setting = wish(body, self.shared.draining.is_set())?;
+        let setting = wish(body, self.shared.draining.is_set(), &self.shared.who)?;
         let moved = self.shared.gate.set(setting);
         moved.map_err(|e| Answer::line(503, &format!("cannot move the gate: {e}")))?;
         if !self.shared.draining.is_set() {

@@ -102,7 +102,7 @@ impl Drain {
         let notify = Notify::from_env().map_err(|source| ThreadsError::Ready { source })?;
         let herald = Herald::new(notify)
             .map_err(|source| ThreadsError::Thread { name: "sockact-notify", source })?;
-        let shared = Shared::new(orders.slot, orders.gate, herald)
+        let shared = Shared::new(orders.who, orders.gate, herald)
             .map_err(|source| ThreadsError::Signals { source })?;
         Ok(Drain {
             shared: Arc::new(shared),

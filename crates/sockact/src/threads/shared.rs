@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use super::gate::Gate;
 use super::wake::Wake;
-use crate::slot::{Herald, Setting};
+use crate::slot::{Herald, Identity, Setting};
 
 #[derive(Debug)]
 pub(super) struct Shared {
     #[cfg(feature = "gate")]
-    slot: String,
+    pub(super) who: Identity,
     pub(super) gate: Gate,
     pub(super) herald: Herald,
     pub(super) open: AtomicU64,
@@ -32,10 +32,10 @@ pub struct Guard(Arc<Shared>);
 
 impl Shared {
     #[cfg_attr(not(feature = "gate"), expect(unused_variables, reason = "nobody asks for it"))]
-    pub(super) fn new(slot: String, gate: Setting, herald: Herald) -> io::Result<Shared> {
+    pub(super) fn new(who: Identity, gate: Setting, herald: Herald) -> io::Result<Shared> {
         Ok(Shared {
             #[cfg(feature = "gate")]
-            slot,
+            who,
             gate: Gate::new(gate)?,
             herald,
             open: AtomicU64::new(0),
@@ -61,7 +61,7 @@ impl Shared {
             in_flight: 0,
             requests: 0,
         };
-        crate::slot::Status::new(&self.slot, self.draining.is_set(), self.gate.setting(), sums)
+        crate::slot::Status::new(&self.who.slot, self.draining.is_set(), self.gate.setting(), sums)
     }
 }
 

@@ -3,7 +3,6 @@
 use sockgen::{Share, SlotName};
 
 use super::{Deploy, Fault};
-use crate::admin::Admin;
 use crate::history;
 use crate::probe::Hold;
 
@@ -13,7 +12,7 @@ impl Deploy<'_> {
         let canary = self.desired.canary.as_ref();
         let share = canary.and_then(|canary| canary.after(self.share_of(new)));
         let share = share.ok_or_else(|| Fault::new("no step of the canary is left"))?;
-        match Admin::new(self.session.app.admin_path(new)).set_gate(share.part()).await {
+        match self.admin(new).set_gate(share.part()).await {
             Ok(_) => Ok(format!("{new} accepts {share} of the connections, {old} the others")),
             Err(error) => Err(self.cause(new, &error).await),
         }

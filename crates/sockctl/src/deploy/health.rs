@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sockgen::{Ready, SlotName};
 
 use super::{Deploy, Fault};
-use crate::admin::AdminError;
+use crate::admin::{Admin, AdminError};
 use crate::asker::Asker;
 use crate::history;
 use crate::plan::{Active, Command, Invocation};
@@ -45,6 +45,11 @@ impl Deploy<'_> {
     fn since(&self) -> Timestamp {
         let ago = self.started.map_or_else(|| self.session.account.total(), |at| at.elapsed());
         Timestamp::now().checked_sub(ago).unwrap_or_else(|_| Timestamp::now())
+    }
+
+    /// The run that the plan saw: what is said to it is not meant for another one.
+    pub(super) fn admin(&self, slot: &SlotName) -> Admin {
+        Admin::of(self.session.app, slot, &self.session.systemd, self.run_of(slot))
     }
 
     pub(super) fn run_of(&self, slot: &SlotName) -> Option<Invocation> {
@@ -88,6 +93,9 @@ impl Deploy<'_> {
     }
 
     pub(super) async fn watch(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        if self.opened.is_some() {
+            self.alive(slot, self.opened.as_ref()).await?;
+        }
         let time = self.session.app.swap().watch;
         let meanwhile = if self.session.app.gated() { "stands by" } else { "accepts too" };
         let standby =

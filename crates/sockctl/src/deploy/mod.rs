@@ -19,7 +19,7 @@ use crate::history;
 use crate::journal::{Message, usec};
 use crate::listen::unopened;
 use crate::metrics;
-use crate::plan::{Active, Desired, Next, Observed, Outcome, Step, next};
+use crate::plan::{Active, Desired, Invocation, Next, Observed, Outcome, Step, next};
 use crate::report::{human, peak_memory_kib};
 use crate::sockets::Held;
 use crate::systemd::SystemdError;
@@ -68,13 +68,15 @@ pub struct Deploy<'a> {
     blamed: Option<String>,
     /// When this controller started the new slot.
     started: Option<Instant>,
+    /// The run of the new slot that it opened first: one that died in service and was restarted by systemd is not taken for it.
+    opened: Option<Invocation>,
 }
 
 impl<'a> Deploy<'a> {
     /// A deploy towards `desired`. The session holds the lock, and the wish is written down.
     pub fn new(session: Session<'a>, desired: Desired) -> Self {
         let observed = Observed::default();
-        Self { session, desired, observed, before: None, blamed: None, started: None }
+        Self { session, desired, observed, before: None, blamed: None, started: None, opened: None }
     }
 
     /// Goes all the way.

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use sockgen::{Ready, SlotName};
 
 use super::{Deploy, Fault, GRACE, Hook};
-use crate::admin::Admin;
 use crate::alias;
 use crate::files;
 use crate::gc;
@@ -153,8 +152,11 @@ impl Deploy<'_> {
     /// The file first: from now on a restart of the slot comes back open.
     async fn open(&mut self, slot: &SlotName) -> Result<String, Fault> {
         files::remove(&self.session.app.env_path(slot))?;
-        match Admin::new(self.session.app.admin_path(slot)).set_gate(1.0).await {
-            Ok(_) => Ok(format!("{slot} accepts")),
+        match self.admin(slot).set_gate(1.0).await {
+            Ok(_) => {
+                self.opened = self.opened.take().or_else(|| self.run_of(slot));
+                Ok(format!("{slot} accepts"))
+            }
             Err(error) => Err(self.cause(slot, &error).await),
         }
     }
@@ -162,7 +164,7 @@ impl Deploy<'_> {
     /// An old slot that gives no answer may be restarting: it comes back open, because the file is gone.
     async fn reopen(&mut self, slot: &SlotName) -> Result<String, Fault> {
         files::remove(&self.session.app.env_path(slot))?;
-        match Admin::new(self.session.app.admin_path(slot)).set_gate(1.0).await {
+        match self.admin(slot).set_gate(1.0).await {
             Ok(_) => Ok(format!("{slot} accepts again")),
             Err(error) => Ok(format!("{slot} will start with an open gate ({error})")),
         }
@@ -171,7 +173,7 @@ impl Deploy<'_> {
     /// The file first: a standby that crashes comes back as a standby.
     async fn close(&mut self, slot: &SlotName) -> Result<String, Fault> {
         files::write(&self.session.app.env_path(slot), b"SOCKACT_GATE=closed\n")?;
-        match Admin::new(self.session.app.admin_path(slot)).set_gate(0.0).await {
+        match self.admin(slot).set_gate(0.0).await {
             Ok(status) => Ok(format!("{slot} stands by, {} connections open", status.connections)),
             Err(error) => Ok(format!("{slot} gives no answer, it will start closed ({error})")),
         }
@@ -183,7 +185,7 @@ impl Deploy<'_> {
 
     /// Says again and again what the slot still waits for.
     async fn left(&self, slot: &SlotName) -> Infallible {
-        let admin = Admin::new(self.session.app.admin_path(slot));
+        let admin = self.admin(slot);
         let mut looks = tokio::time::interval(Duration::from_secs(1));
         // Most drains are over before there is anything to say.
         looks.tick().await;
@@ -197,7 +199,7 @@ impl Deploy<'_> {
 
     async fn stop(&mut self, slot: &SlotName, done: &str) -> Result<String, Fault> {
         let unit = self.session.app.slot_unit(slot);
-        let status = Admin::new(self.session.app.admin_path(slot)).status().await;
+        let status = self.admin(slot).status().await;
         if let Some(status) = status.ok().filter(|status| status.connections > 0) {
             let left = status.connections;
             let what = format!("{slot} has {left} connections open");
@@ -220,7 +222,7 @@ impl Deploy<'_> {
         if self.session.app.slots().len() == 2 {
             return self.stop(slot, "drained and stopped").await;
         }
-        let status = Admin::new(self.session.app.admin_path(slot)).status().await;
+        let status = self.admin(slot).status().await;
         let left = status.map_or(0, |status| status.connections);
         self.session.systemd.begin_stop(self.session.app.slot_unit(slot).as_ref()).await?;
         let drain = human(self.session.app.swap().drain);

@@ -41,7 +41,7 @@ pub(super) async fn apply(fix: &Fix, facts: &Facts, systemd: &Systemd) -> Result
         Fix::OpenSockets => open_sockets(facts, systemd).await,
         Fix::OpenGate(slot) => {
             files::remove(&app.env_path(slot))?;
-            let admin = Admin::new(app.admin_path(slot));
+            let admin = Admin::of(app, slot, systemd, None);
             admin.set_gate(1.0).await.map_err(|error| said(slot, &error))?;
             Ok(format!("{slot} accepts"))
         }

@@ -13,7 +13,7 @@ use super::super::notify::Herald;
 use super::super::shared::Shared;
 use super::super::track::Tracker;
 use super::{Pace, connection, nobody};
-use crate::slot::Setting;
+use crate::slot::{Identity, Setting};
 
 /// Whatever comes, and in whatever pieces: it is answered in HTTP or not at all, alike each time,
 /// and the gate has a share that it can have.
@@ -120,7 +120,7 @@ fn world() -> &'static (Runtime, Arc<Shared>) {
     WORLD.get_or_init(|| {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let herald = Herald::new().expect("a thread");
-        let shared = Shared::new("fuzz".to_owned(), Setting::OPEN, Tracker::new(), herald);
+        let shared = Shared::new(Identity::default(), Setting::OPEN, Tracker::new(), herald);
         (runtime, shared)
     })
 }
