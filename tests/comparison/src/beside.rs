@@ -69,9 +69,6 @@ pub struct Line {
 const WINDOWS: Windows =
     Windows { warm: Duration::from_millis(300), window: Duration::from_secs(1) };
 
-/// So many triples of the same three processes: where one happens to lie in memory makes a per cent or two.
-const OF_THE_SAME_PROCESSES: usize = 5;
-
 /// Who comes after whom: each place and each neighbour as often as any other.
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1], [2, 0, 1], [1, 0, 2]];
 
@@ -83,14 +80,13 @@ const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1], [2,
 /// # Panics
 /// When a machine does not boot.
 pub fn triples(count: usize, tools: &Tools) -> Result<Vec<Triple>> {
-    let mut triples = Vec::new();
-    for from in (0..count).step_by(OF_THE_SAME_PROCESSES) {
-        let machines = machines(tools)?;
-        for n in from..count.min(from + OF_THE_SAME_PROCESSES) {
-            eprintln!("beside the bare application: {} of {count}", n + 1);
-            for load in UNDER {
-                triples.push(triple(n, &machines, load)?);
-            }
+    let (mut triples, machines) = (Vec::new(), machines(tools)?);
+    for n in 0..count {
+        eprintln!("beside the bare application: {} of {count}", n + 1);
+        // Where a process happens to lie in memory makes a per cent or two for as long as it lives.
+        machines.iter().for_each(Machine::restart);
+        for load in UNDER {
+            triples.push(triple(n, &machines, load)?);
         }
     }
     Ok(triples)

@@ -106,6 +106,14 @@ impl Machine {
         name_of(release).clone_into(&mut self.current.borrow_mut());
     }
 
+    /// Stops the release at work and starts it in a new process.
+    ///
+    /// # Panics
+    /// When systemd does not.
+    pub fn restart(&self) {
+        self.sandbox.run(["systemctl", "restart", "app.service"]).ok();
+    }
+
     /// The name of the release at work.
     #[must_use]
     pub fn current(&self) -> String {

@@ -16,28 +16,31 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
 pub struct Spread {
     /// The smallest.
     pub least: f64,
-    /// A quarter of them is smaller.
-    pub quarter: f64,
+    /// From here to `to` the median of all that could be measured lies, with 95 % confidence.
+    pub from: f64,
     /// As [`median`] has it.
     pub median: f64,
-    /// A quarter of them is larger.
-    pub three_quarters: f64,
+    /// See `from`.
+    pub to: f64,
     /// The largest.
     pub most: f64,
 }
 
 impl Spread {
-    /// Of these; each is one of the values.
+    /// Of these; each is one of the values. The confidence is that of the sign test, whose ranks are about `1.96 / 2 * sqrt(count)` from the middle;
+    /// of five and fewer it has all.
     #[must_use]
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<_> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let last = values.len().checked_sub(1)?;
+        let count = values.len() as f64;
+        let outside = ((count - 1.96 * count.sqrt()) / 2.0 - 1.0).max(0.0) as usize;
         Some(Self {
             least: values[0],
-            quarter: values[values.len() / 4],
+            from: values[outside],
             median: values[values.len() / 2],
-            three_quarters: values[last - values.len() / 4],
+            to: values[last - outside],
             most: values[last],
         })
     }
@@ -109,12 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn a_spread_leaves_as_many_below_as_above() {
+    fn a_median_is_as_sure_as_there_are_many() {
         let of = |count: u32| Spread::of((1..=count).rev().map(f64::from)).expect("values");
-        let seen = |s: Spread| [s.least, s.quarter, s.median, s.three_quarters, s.most];
+        let seen = |s: Spread| [s.least, s.from, s.median, s.to, s.most];
         assert_eq!(seen(of(1)), [1.0; 5]);
-        assert_eq!(seen(of(7)), [1.0, 2.0, 4.0, 6.0, 7.0]);
-        assert_eq!(seen(of(15)), [1.0, 4.0, 8.0, 12.0, 15.0]);
+        assert_eq!(seen(of(5)), [1.0, 1.0, 3.0, 5.0, 5.0]);
+        // As the tables of the binomial distribution have it.
+        assert_eq!(seen(of(15)), [1.0, 3.0, 8.0, 13.0, 15.0]);
+        assert_eq!(seen(of(41)), [1.0, 14.0, 21.0, 28.0, 41.0]);
         assert_eq!(Spread::of([]), None);
     }
 }

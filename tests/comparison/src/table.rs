@@ -55,10 +55,10 @@ pub fn between(spread: Option<Spread>, decimals: usize) -> String {
     bracketed(spread.map(|s| [s.median, s.least, s.most]), decimals)
 }
 
-/// A median, with what half of the values lie between.
+/// A median, with what it lies between at 95 % confidence.
 #[must_use]
 pub fn within(spread: Option<Spread>, decimals: usize) -> String {
-    bracketed(spread.map(|s| [s.median, s.quarter, s.three_quarters]), decimals)
+    bracketed(spread.map(|s| [s.median, s.from, s.to]), decimals)
 }
 
 fn bracketed(values: Option<[f64; 3]>, decimals: usize) -> String {
@@ -75,7 +75,7 @@ mod tests {
     fn a_spread_is_told_beside_the_median() {
         let spread = Spread::of([1.0, 2.0, 3.0, 4.0, 5.0]);
         assert_eq!(between(spread, 1), "3.0 (1.0 to 5.0)");
-        assert_eq!(within(spread, 0), "3 (2 to 4)");
+        assert_eq!(within(Spread::of((1..=15).map(f64::from)), 0), "8 (3 to 13)");
         assert_eq!(within(None, 0), "–");
     }
 
