@@ -33,9 +33,9 @@ pub(crate) struct Cli {
     /// Pairs of runs of sockact, one with a deploy in it and one without
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub(crate) deploy_pairs: usize,
-    /// Seconds of each of these runs
-    #[arg(long, value_name = "SECONDS", default_value_t = 8)]
-    pub(crate) run: u64,
+    /// Seconds of each of these runs; given twice, both are measured
+    #[arg(long, value_name = "SECONDS", default_values_t = [8])]
+    pub(crate) run: Vec<u64>,
     /// Write into this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) output: Option<PathBuf>,

@@ -30,6 +30,8 @@ pub struct Run {
 pub struct Pair {
     /// [`Load::name`].
     pub load: &'static str,
+    /// How long each run was.
+    pub length: Duration,
     /// With no deploy.
     pub without: Run,
     /// With one.
@@ -96,7 +98,7 @@ pub fn pairs(count: usize, run: Duration, loads: &[&Load], tools: &Tools) -> Res
 }
 
 /// Whoever comes second has the warmer machine: by turns.
-fn pair(n: usize, machine: &Machine, load: &Load, run: Duration) -> Result<Pair> {
+fn pair(n: usize, machine: &Machine, load: &Load, length: Duration) -> Result<Pair> {
     // Before the load: copying it is not a deploy's work.
     let release = machine.release();
     let mut running = load.start(machine)?;
@@ -106,12 +108,12 @@ fn pair(n: usize, machine: &Machine, load: &Load, run: Duration) -> Result<Pair>
         running.mark(name)?;
         let start = Instant::now();
         if name == WITH {
-            running.run_for(begin(run))?;
+            running.run_for(begin(length))?;
             machine.swap(&release);
         }
-        let rest = run.checked_sub(start.elapsed());
+        let rest = length.checked_sub(start.elapsed());
         running.run_for(rest.with_context(|| {
-            format!("the deploy ended after its run of {run:?}; a longer one: --run SECONDS")
+            format!("the deploy ended after its run of {length:?}; a longer one: --run SECONDS")
         })?)?;
     }
     running.mark("end")?;
@@ -122,13 +124,15 @@ fn pair(n: usize, machine: &Machine, load: &Load, run: Duration) -> Result<Pair>
         Ok(Run { latency: whole.latency, gap_us: whole.longest_gap_us })
     };
     let lost = Lost::from(&record);
-    Ok(Pair { load: load.name, without: run(WITHOUT)?, with: run(WITH)?, lost })
+    let (without, with) = (run(WITHOUT)?, run(WITH)?);
+    Ok(Pair { load: load.name, length, without, with, lost })
 }
 
-/// What one load's come to, when there is any pair of it.
+/// What those of one load and length come to, when there is any.
 #[must_use]
-pub fn of(pairs: &[Pair], load: &Load) -> Option<Deployed> {
-    let pairs: Vec<_> = pairs.iter().filter(|pair| pair.load == load.name).collect();
+pub fn of(pairs: &[Pair], load: &Load, length: Duration) -> Option<Deployed> {
+    let of_these = |pair: &&Pair| pair.load == load.name && pair.length == length;
+    let pairs: Vec<_> = pairs.iter().filter(of_these).collect();
     Some(Deployed {
         pairs: pairs.len(),
         p99_9: change(&pairs, |run| Some(run.latency.p99_9_us))?,
@@ -172,7 +176,7 @@ mod tests {
             pair(&ONE_SHOT_1000, run(2000, Some(600)), run(4000, Some(600))),
             pair(&KEEP_ALIVE, run(1, None), run(7, None)),
         ];
-        let found = of(&pairs, &ONE_SHOT_1000).expect("pairs");
+        let found = of(&pairs, &ONE_SHOT_1000, Duration::ZERO).expect("pairs");
         assert_eq!((found.pairs, found.p99_9.without, found.p99_9.with), (3, 2.0, 4.0));
         let ratio = found.p99_9.ratio;
         assert_eq!((ratio.least, ratio.median, ratio.most), (1.0, 1.1, 2.0));
@@ -186,9 +190,9 @@ mod tests {
     fn what_was_not_looked_for_is_not_told() {
         let mut lossy = pair(&KEEP_ALIVE, run(1, None), run(2, None));
         lossy.lost.probes = 2;
-        let found = of(&[lossy], &KEEP_ALIVE).expect("a pair");
+        let found = of(&[lossy], &KEEP_ALIVE, Duration::ZERO).expect("a pair");
         assert!(found.gap.is_none());
         assert_eq!(found.lost.count(), 2);
-        assert!(of(&[], &KEEP_ALIVE).is_none());
+        assert!(of(&[], &KEEP_ALIVE, Duration::ZERO).is_none());
     }
 }

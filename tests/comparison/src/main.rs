@@ -25,7 +25,7 @@ fn main() -> Result<ExitCode> {
     let rivals = cli.chosen()?;
     let windows =
         Windows { warm: Duration::from_millis(400), window: Duration::from_secs(cli.window) };
-    let run = Duration::from_secs(cli.run);
+    let runs: Vec<_> = cli.run.iter().copied().map(Duration::from_secs).collect();
     let exe = std::env::current_exe()?;
     let mut tools = Tools::with(exe.with_file_name("app"));
     if rivals.iter().any(|rival| rival.language == Language::Go) {
@@ -35,12 +35,14 @@ fn main() -> Result<ExitCode> {
     let mut results = Results { seen: rounds.run(&tools), ..Results::default() };
     if cli.rivals.is_empty() {
         results.stand_beside(cli.pairs, &tools);
-        results.deploy(cli.deploy_pairs, run, &tools);
+        for &run in &runs {
+            results.deploy(cli.deploy_pairs, run, &tools);
+        }
     }
     if cli.full {
         results.swap_many(cli.swaps, windows, &tools);
     }
-    let how = How { command: typed(), rivals: &rivals, turns: cli.rounds, windows, run };
+    let how = How { command: typed(), rivals: &rivals, turns: cli.rounds, windows, runs };
     write(&output, &results, &how)?;
     println!("{}", output.join("comparison.md").display());
     let lost = results.lost();

@@ -12,6 +12,8 @@ use comparison::summary::Summary;
 use comparison::tools::Tools;
 use comparison::{beside, deployed};
 
+const RUN: Duration = Duration::from_secs(2);
+
 #[test]
 fn a_restart_loses_requests_and_ours_does_not() {
     let tools = Tools::with(env!("CARGO_BIN_EXE_app").into());
@@ -31,7 +33,7 @@ fn a_restart_loses_requests_and_ours_does_not() {
         rivals: &rivals,
         turns: 1,
         windows,
-        run: windows.window,
+        runs: vec![windows.window],
     };
     let text = results.markdown(&how).expect("this machine says what it is");
     assert!(text.contains("| **sockact** | 0 | 2 |"), "{text}");
@@ -64,8 +66,8 @@ fn allowed(machine: &Machine) -> String {
 #[test]
 fn a_run_with_a_deploy_in_it_is_as_long_as_one_without() {
     let tools = Tools::with(env!("CARGO_BIN_EXE_app").into());
-    let pairs = deployed::pairs(1, Duration::from_secs(2), &[&KEEP_ALIVE_2000], &tools);
-    let deployed = deployed::of(&pairs.expect("a pair"), &KEEP_ALIVE_2000).expect("a pair");
+    let pairs = deployed::pairs(1, RUN, &[&KEEP_ALIVE_2000], &tools);
+    let deployed = deployed::of(&pairs.expect("a pair"), &KEEP_ALIVE_2000, RUN).expect("a pair");
     assert_eq!(deployed.lost.count(), 0, "{deployed:?}");
     assert!(deployed.p99_9.ratio.median > 0.0 && deployed.gap.is_some(), "{deployed:?}");
 }

@@ -45,8 +45,8 @@ pub struct How<'a> {
     pub turns: usize,
     /// How long.
     pub windows: Windows,
-    /// How long a run with a deploy in it is.
-    pub run: Duration,
+    /// How long the runs with a deploy in them are.
+    pub runs: Vec<Duration>,
 }
 
 /// The columns of a window.
@@ -65,7 +65,7 @@ impl Results {
     /// Measures ours with a deploy and without.
     pub fn deploy(&mut self, count: usize, run: Duration, tools: &Tools) {
         match attempt(|| deployed::pairs(count, run, &LOADS, tools)) {
-            Ok(pairs) => self.deployed = pairs,
+            Ok(pairs) => self.deployed.extend(pairs),
             Err(why) => self.seen.broken.push(Broken { rival: "with a deploy", turn: 0, why }),
         }
     }

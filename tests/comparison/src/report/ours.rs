@@ -54,6 +54,7 @@ impl Results {
         }
         let mut table = Table::new([
             "",
+            "seconds",
             "pairs",
             "p99.9: without",
             "with",
@@ -66,9 +67,12 @@ impl Results {
             "longer by",
             "failed",
         ]);
-        for load in LOADS {
-            let Some(found) = deployed::of(&self.deployed, load) else { continue };
-            let mut row = vec![load.title.to_owned(), found.pairs.to_string()];
+        for (load, run) in
+            LOADS.iter().flat_map(|load| how.runs.iter().map(move |run| (load, *run)))
+        {
+            let Some(found) = deployed::of(&self.deployed, load, run) else { continue };
+            let length = run.as_secs().to_string();
+            let mut row = vec![load.title.to_owned(), length, found.pairs.to_string()];
             for change in [&found.p99_9, &found.max] {
                 row.extend([change.without, change.with].map(|ms| number(Some(ms), 2)));
                 row.push(between(Some(change.ratio), 2));
@@ -79,7 +83,6 @@ impl Results {
             row.push(found.lost.to_string());
             table.row(row);
         }
-        let (run, begin) = (how.run.as_secs_f64(), deployed::begin(how.run).as_secs_f64());
         let apart = if how.rivals.is_empty() {
             ""
         } else {
@@ -87,7 +90,7 @@ impl Results {
         };
         format!(
             "## A run with a deploy in it, beside the same run without\n\n\
-             sockact alone. Each run is {run} s of a load, all of which count; of each pair one has a deploy begun {begin} s after its start, the other has none, one right \
+             sockact alone. Each run is so many seconds of a load, all of which count; of each pair one has a deploy, begun after three eighths of it, the other has none, one right \
              after the other under the same load, by turns which of them comes first. Percentiles are those of the whole run, medians of the pairs, and of each pair's own ratio, or difference, the \
              median with the smallest and the largest in brackets.{apart}\n\n{}\n",
             table.markdown()
