@@ -60,7 +60,9 @@ async fn main() -> Result<()> {
         Way::Sockact => {
             let http = sockact::listeners()?.tcp("http")?;
             let drain = Arc::new(OnceLock::new());
-            let serve = sockact::serve(http, router.merge(websocket(&drain)));
+            // As `axum::serve` does it for the others.
+            let router = router.merge(websocket(&drain)).with_state(());
+            let serve = sockact::serve(http, router);
             // The first and only time.
             let _ = drain.set(serve.guards());
             eprintln!("{}", serve.await?);
