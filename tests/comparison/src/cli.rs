@@ -28,7 +28,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SECONDS", default_value_t = 2)]
     pub(crate) window: u64,
     /// How often sockact and the bare application stand beside each other
-    #[arg(long, value_name = "N", default_value_t = 15)]
+    #[arg(long, value_name = "N", default_value_t = 120)]
     pub(crate) pairs: usize,
     /// Pairs of runs of sockact, one with a deploy in it and one without
     #[arg(long, value_name = "N", default_value_t = 7)]

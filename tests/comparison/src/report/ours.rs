@@ -42,8 +42,8 @@ impl Results {
             with a drop-in of all that `sockgen` wrote into the `[Service]` section of ours, but the program, its folder, environment and sockets; so with the same user, \
             system call filters, namespaces, capabilities and limits. sockact: the generated slot, `sockact::serve` on systemd's socket, with its admin socket. \
             All three sockets are IPv4 with SO_REUSEADDR and a queue of 4096; `sockact::serve` sets TCP_NODELAY on what it accepts, which is \
-            a system call for each connection that `axum::serve` does not make. One right after the other, in all orders by turns, each triple in new \
-            processes. Medians, and of each triple's own ratios the median, with its 95 % confidence interval in brackets.\n\n";
+            a system call for each connection that `axum::serve` does not make. One right after the other, for a fifth of a second each, in all six orders by \
+            turns, and then in new processes. Medians, and of each triple's own ratios the median, with its 95 % confidence interval in brackets.\n\n";
         format!("{words}{}\n", table.markdown())
     }
 

@@ -8,6 +8,7 @@ mod programs;
 mod shop;
 mod starts;
 mod steps;
+mod waits;
 
 use std::fs;
 use std::process::ExitCode;
@@ -27,13 +28,14 @@ fn main() -> Result<ExitCode> {
         ["--short"] => (2, false),
         _ => bail!("usage: tests/profile [--short]"),
     };
-    let app = std::env::current_exe()?.with_file_name("app");
+    let tools = Tools::with(std::env::current_exe()?.with_file_name("app"));
     let sections = [
         deploys::section(deploys)?,
         steps::section(deploys)?,
+        waits::section(deploys, &tools)?,
         starts::section(deploys.div_ceil(2))?,
         programs::section()?,
-        calls::section(&Tools::with(app))?,
+        calls::section(&tools)?,
     ];
     let text = format!(
         "# Where the time goes\n\nWritten by `tests/profile` on {}{}: {}. Medians of {deploys}, and the most.\n\n{}",
