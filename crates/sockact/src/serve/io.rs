@@ -1,6 +1,7 @@
 //! The I/O object of a public connection: counts it, watches what comes in, closes it politely.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// Pieces that are no more than this together are sent as one, as a response with a small body is: to copy so little takes less than
 /// writev(2) takes longer than send(2).
-const SMALL: usize = 1024;
+const SMALL: usize = 2048;
 
 /// An accepted connection.
 #[derive(Debug)]
@@ -218,15 +219,15 @@ impl Counted {
     }
 }
 
-/// All of these in a row, when they fit.
-fn joined<'a>(pieces: &[io::IoSlice<'_>], into: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
-    let mut length = 0;
-    for piece in pieces {
-        let end = length + piece.len();
-        into.get_mut(length..end)?.copy_from_slice(piece);
-        length = end;
-    }
-    Some(&into[..length])
+/// Puts all of these in a row; false when they do not fit.
+fn joined(pieces: &[io::IoSlice<'_>], into: &mut ReadBuf<'_>) -> bool {
+    pieces.iter().all(|piece| {
+        let fits = piece.len() <= into.remaining();
+        if fits {
+            into.put_slice(piece);
+        }
+        fits
+    })
 }
 
 impl AsyncRead for Counted {
@@ -278,11 +279,13 @@ impl AsyncWrite for Counted {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_goaway(cx))?;
-        let mut one = [0; SMALL];
+        let mut room = [const { MaybeUninit::uninit() }; SMALL];
+        let mut one = ReadBuf::uninit(&mut room);
         let stream = &mut self.stream;
-        let written = match joined(bufs, &mut one) {
-            Some(whole) => on_either!(stream, s => Pin::new(s).poll_write(cx, whole)),
-            None => on_either!(stream, s => Pin::new(s).poll_write_vectored(cx, bufs)),
+        let written = if joined(bufs, &mut one) {
+            on_either!(stream, s => Pin::new(s).poll_write(cx, one.filled()))
+        } else {
+            on_either!(stream, s => Pin::new(s).poll_write_vectored(cx, bufs))
         };
         if let Poll::Ready(Ok(n)) = written {
             self.went_out(n, bufs.iter().map(|b| &**b));
@@ -319,7 +322,9 @@ mod tests {
         let body = [b'x'; SMALL];
         let joined = |pieces: &[&[u8]]| {
             let pieces: Vec<_> = pieces.iter().map(|piece| io::IoSlice::new(piece)).collect();
-            joined(&pieces, &mut [0; SMALL]).map(<[u8]>::to_vec)
+            let mut room = [const { MaybeUninit::uninit() }; SMALL];
+            let mut one = ReadBuf::uninit(&mut room);
+            joined(&pieces, &mut one).then(|| one.filled().to_vec())
         };
         assert_eq!(joined(&[b"head", b"", b"body"]).as_deref(), Some(&b"headbody"[..]));
         assert_eq!(joined(&[b"", &body]).as_deref(), Some(&body[..]));
