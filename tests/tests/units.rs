@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 
 use e2e::load::{Generator, Load};
-use e2e::shop::{Shop, URL};
+use e2e::shop::{HEALTH, SWAP, Shop, URL};
 use e2e::{ODD, Sandbox};
 use serde::Deserialize;
 use serde_json::json;
@@ -181,4 +181,23 @@ fn the_address_of_an_open_socket_stays() {
     load.finish().assert_clean();
     assert_eq!(shop.socket_inode(), inode);
     assert!(shop.sandbox.pid1_holds(inode));
+}
+
+/// The level `strict` keeps the program from asking for it, and not systemd from giving it.
+#[test]
+fn a_slot_can_be_given_real_time_priority() {
+    let real_time = "[directives.service]\nCPUSchedulingPolicy = \"rr\"\n";
+    let shop = Shop::enabled_with(&format!("{real_time}{HEALTH}{SWAP}"));
+    shop.deploy(&shop.release("v1", None)).ok();
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    for release in ["v2", "v3"] {
+        shop.deploy(&shop.release(release, None)).ok();
+        let asked =
+            "chrt --all-tasks --pid $(systemctl show --property=MainPID --value shop.service)";
+        let told = shop.sandbox.run(["sh", "-c", asked]).ok().stdout;
+        let policies = told.lines().filter(|line| line.contains("policy")).collect::<Vec<_>>();
+        assert!(policies.len() > 1, "a runtime has threads:\n{told}");
+        assert!(policies.iter().all(|line| line.ends_with("SCHED_RR")), "{told}");
+    }
+    load.finish().assert_clean();
 }
