@@ -65,8 +65,8 @@ pub struct Line {
     pub ours_to_bare: Spread,
 }
 
-/// Short, so that all see the same machine: how the clients' and the service's threads come to lie on the processors is another matter each time,
-/// and makes more than a tenth however long it is looked at. What counts is how often.
+/// Short, so that there can be many. How threads come to lie on the processors differs from one load to the next and changes the rate by more
+/// than a tenth; a longer look at the same load does not average that out.
 const WINDOWS: Windows =
     Windows { warm: Duration::from_millis(60), window: Duration::from_millis(200) };
 

@@ -22,8 +22,8 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// socket is answered with a reset, which may overtake the last response.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Pieces that are no more than this together are sent as one, as a response with a small body is: to copy so little takes less than
-/// writev(2) takes longer than send(2).
+/// Bytes up to which several pieces, as head and body of a response are, are copied into one: send(2) of one piece is faster than writev(2)
+/// of two, by more than so small a copy costs.
 const SMALL: usize = 2048;
 
 /// An accepted connection.
