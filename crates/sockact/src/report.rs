@@ -11,7 +11,7 @@ pub struct Report {
     pub end: End,
     /// How long the drain took.
     pub drained: Duration,
-    /// Connections that were open when the drain began and came to their own end.
+    /// Connections and guards that came to their own end during the drain.
     pub finished: u64,
     /// Connections that were still open at the end and were dropped, upgraded ones included.
     pub cut: u64,

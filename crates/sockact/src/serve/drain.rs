@@ -27,12 +27,13 @@ pub(super) async fn drain(
 ) -> Report {
     let began = Instant::now();
     let tracker = &shared.tracker;
+    // Some leave as soon as they hear of it.
+    let before = tracker.sums();
     tracker.enter_phase(Phase::Draining);
     shared.gate.stop();
     // Each closes its listener and ends. From here on every new connection is the other slot's.
     while loops.join_next().await.is_some() {}
-    let before = tracker.sums();
-    let told = shared.herald.stopping(before, deadline);
+    let told = shared.herald.stopping(tracker.sums(), deadline);
 
     let watch = async {
         sleep(idle_window).await;
@@ -68,12 +69,46 @@ pub(super) async fn drain(
     Report {
         end,
         drained: began.elapsed(),
-        finished: before.connections.saturating_sub(after.connections),
+        finished: before.connections + (after.accepted - before.accepted) - after.connections,
         cut: after.connections,
         cut_requests: left.requests,
         cut_upgraded: left.upgraded,
         cut_guards: left.guards,
         accepted: after.accepted,
         requests: after.requests,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::serve::guard::Guards;
+    use crate::serve::notify::Herald;
+    use crate::serve::track::Tracker;
+    use crate::slot::{Identity, Setting};
+
+    /// As the client of an idle HTTP/2 connection may: told to go, it is gone before every listener is closed.
+    #[tokio::test]
+    async fn who_leaves_before_the_listeners_are_closed_is_counted() {
+        let tracker = Tracker::new();
+        let herald = Herald::new().expect("herald");
+        let shared = Shared::new(Identity::default(), Setting::OPEN, Arc::clone(&tracker), herald);
+        let guards = Guards::new(&tracker);
+        let early = guards.guard();
+        tokio::spawn(async move { early.draining().await });
+        let mut loops = JoinSet::new();
+        loops.spawn(async move {
+            tracker.emptied().await;
+            // Accepted by a loop that has not heard of the drain.
+            let late = guards.guard();
+            tokio::spawn(async move { late.cut().await });
+        });
+        let mut signals = Signals::new().expect("signals");
+        let window = Duration::from_millis(1);
+        let report = drain(&shared, &mut loops, &mut signals, window, window).await;
+        let Report { finished, cut, accepted, .. } = report;
+        assert_eq!((finished, cut, accepted), (1, 1, 2), "{report}");
     }
 }

@@ -95,7 +95,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    fn new() -> Result<Signals, ServeError> {
+    pub(super) fn new() -> Result<Signals, ServeError> {
         let handle = |kind| signal(kind).map_err(|source| ServeError::Signals { source });
         Ok(Signals {
             term: handle(SignalKind::terminate())?,
