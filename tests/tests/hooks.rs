@@ -9,7 +9,7 @@ use rustix::process::Signal;
 const UNIT: &str = "shop--migrate.service";
 
 fn hooks(timeout: &str) -> String {
-    let pre_stop = r#"["/bin/sh", "-c", "echo goodbye of $SOCKACT_SLOT"]"#;
+    let pre_stop = r#"["/bin/sh", "-c", "word=goodbye; echo ${word} of $SOCKACT_SLOT"]"#;
     format!(
         "[hooks]\nmigrate = [\"bin/migrate\", \"--up\"]\npre_stop = {pre_stop}\ntimeout = \"{timeout}\""
     )

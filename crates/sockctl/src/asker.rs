@@ -68,7 +68,8 @@ impl Asker {
                     directory: matches!(app.exec(), Exec::Release(_)).then(|| app.slot_link(slot)),
                     environment: Vec::new(),
                     timeout: within,
-                    remains: false,
+                    // Or one that is over looks like one that failed to whoever did not hear of its end.
+                    remains: true,
                 };
                 Way::Run(systemd.clone(), Box::new(task), probe.to_string())
             }
@@ -109,12 +110,13 @@ pub(crate) fn words(argv: &Argv, home: &std::path::Path) -> Vec<String> {
 async fn check(systemd: &Systemd, task: &Task, program: &str) -> Result<(), Unhealthy> {
     // What an earlier controller left, running or failed.
     systemd.forget(&task.unit, task.timeout).await?;
-    match systemd.run(task).await {
+    let outcome = match systemd.run(task).await {
         Err(SystemdError::Job { .. }) => {
             let end = systemd.ending(&task.unit).await?.words();
-            systemd.forget(&task.unit, task.timeout).await?;
             Err(Unhealthy::Command { program: program.into(), end })
         }
         result => Ok(result?),
-    }
+    };
+    systemd.forget(&task.unit, task.timeout).await?;
+    outcome
 }

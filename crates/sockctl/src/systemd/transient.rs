@@ -53,8 +53,9 @@ pub(super) fn service<'a>(
     kind: &'a str,
     argv: &'a [String],
 ) -> Vec<(&'a str, Variant<'a>)> {
-    let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
-    let program = argv.first().copied().unwrap_or_default();
+    let program = argv.first().map(String::as_str).unwrap_or_default();
+    // Or systemd would put variables in (systemd.service(5), "Command lines"): a shell's `${x}` is the shell's own.
+    let argv: Vec<String> = argv.iter().map(|word| word.replace('$', "$$")).collect();
     vec![
         ("Description", description.into()),
         ("Type", kind.into()),
