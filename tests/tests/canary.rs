@@ -53,6 +53,42 @@ fn a_canary_gets_its_share_and_waits_for_a_person() {
     load.finish().assert_clean();
 }
 
+/// Somebody promotes while the controller is between two steps.
+#[track_caller]
+fn check_promotion_after(step: &str, hold: &str) {
+    let shop = Shop::deployed();
+    let v2 = shop.release("v2", None);
+    let canary = ["--canary", "10%", "--until", "canary", "--hold", hold];
+    let paused = shop.paused_after(step, &[&["deploy", "shop", &v2][..], &canary].concat());
+    let told = shop.sockctl(["promote", "shop"]).ok();
+    assert!(told.stdout.contains("to go on from 10%"), "{told}");
+    let (status, words) = paused.go_on();
+    assert_eq!(status, Some(0), "{words}");
+    assert_eq!((shop.one_live_slot(), shop.get()), ("green".into(), "v2".into()));
+}
+
+#[test]
+fn a_promotion_is_heard_before_the_trial() {
+    check_promotion_after("canary", "10s");
+}
+
+#[test]
+fn a_promotion_is_heard_after_the_trial() {
+    check_promotion_after("trial", "200ms");
+}
+
+/// A flag that would have no effect, or no end.
+#[test]
+fn shares_without_number_are_refused() {
+    let shop = Shop::deployed();
+    let v2 = shop.release("v2", None);
+    let many = (1..12).map(|n| format!("{n}%")).collect::<Vec<_>>().join(",");
+    let refused = shop.sockctl(["plan", "shop", &v2, "--canary", &many]).exits(4);
+    assert!(refused.stderr.contains("11 shares of a canary are more than 10"), "{refused}");
+    let refused = shop.sockctl(["plan", "shop", &v2, "--hold", "1min"]).exits(4);
+    assert!(refused.stderr.contains("no share is given for a canary"), "{refused}");
+}
+
 #[test]
 fn a_sick_canary_is_withdrawn_and_only_its_share_met_it() {
     let shop = Shop::deployed();

@@ -88,3 +88,20 @@ fn a_removed_listener_is_closed_after_its_last_user() {
     assert_eq!((shop.one_live_slot(), shop.socket_inode()), ("green".into(), before));
     shop.sockctl(["doctor", "shop"]).ok();
 }
+
+/// The standby was started without it, and so does without it: what connects there waits for the next release, as before the rollback.
+#[test]
+fn a_rollback_to_the_standby_opens_no_listener_that_is_new() {
+    let kept = also("").replace("drain", "keep_warm = \"1h\", drain");
+    let shop = Shop::enabled_with(&kept);
+    shop.deploy(&shop.release("v1", None)).ok();
+    shop.deploy(&shop.release("v2", None)).ok();
+    shop.install(&manifest(&format!("{SECOND}{kept}")));
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    shop.sockctl(["rollback", "shop"]).ok();
+    load.finish().assert_clean();
+    assert_eq!((shop.one_live_slot(), shop.get()), ("blue".into(), "v1".into()));
+    shop.deploy("/srv/releases/v2").ok();
+    let second = ["curl", "--silent", "--max-time", "30", "http://127.0.0.1:8082/"];
+    assert_eq!(shop.sandbox.run(second).ok().stdout, "v2");
+}

@@ -1,6 +1,7 @@
 //! From what was typed to the command that does it.
 
 mod args;
+mod canary;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

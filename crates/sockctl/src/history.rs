@@ -28,7 +28,7 @@ pub struct Entry {
     pub release: Option<ReleaseId>,
     /// The slot it went into.
     pub slot: SlotName,
-    /// `live`, `rolled-back` or `undone`.
+    /// `live`, `rolled-back`, `kept` or `undone`.
     pub outcome: String,
     /// Why it was given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +41,7 @@ impl Entry {
         let (word, reason) = match outcome {
             Outcome::Live => ("live", None),
             Outcome::RolledBack(reason) => ("rolled-back", Some(reason.clone())),
+            Outcome::Kept(reason) => ("kept", Some(reason.clone())),
             Outcome::Undone(reason) => ("undone", Some(reason.clone())),
         };
         let now = Timestamp::now();

@@ -53,6 +53,8 @@ messages! {
     DeployLive = "1fd202de67c64a0eb721ee9272c8de94", 5, "`SOCKACT_OUTCOME=live`, `SOCKACT_TOOK_USEC`";
     /// The release was given up, and the old one serves
     RolledBack = "629b15fba5ec4422981d3cbbff970fd5", 4, "`SOCKACT_OUTCOME=rolled-back`, `SOCKACT_REASON`, `SOCKACT_TOOK_USEC`";
+    /// The release failed when it was live, and stays: the old one does not start any more
+    Kept = "fd5359dde7fb46dda78a6604b94758d2", 3, "`SOCKACT_OUTCOME=kept`, `SOCKACT_REASON`, `SOCKACT_TOOK_USEC`";
     /// A first deploy was given up, and nothing is deployed
     Undone = "4369574c90a949f09b678b5f623ad529", 4, "`SOCKACT_OUTCOME=undone`, `SOCKACT_REASON`, `SOCKACT_TOOK_USEC`";
     /// It stopped in the middle: `sockctl resume`

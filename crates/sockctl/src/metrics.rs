@@ -79,7 +79,7 @@ fn of_history(text: &mut Text, history: &[Entry]) {
     }
     let count =
         |is: &dyn Fn(&Entry) -> bool| history.iter().filter(|entry| is(entry)).count() as f64;
-    let automatic = count(&|entry| entry.outcome != "live");
+    let automatic = count(&|entry| !matches!(&*entry.outcome, "live" | "kept"));
     let asked = count(&|entry| entry.command == Command::Rollback && entry.outcome == "live");
     text.family(
         "sockact_rollbacks_total",

@@ -164,6 +164,8 @@ pub struct Observed {
     pub trialed: Option<Share>,
     /// Whether this controller has watched the new slot after the swap for as long as asked.
     pub watched: bool,
+    /// Whether this controller has tried to start the old slot on the way back, and it did not start.
+    pub lost: bool,
 }
 
 impl Observed {
@@ -173,8 +175,8 @@ impl Observed {
 
     /// With what the controller that looks knows from before, which nothing outside of it tells.
     pub fn after(self, known: Self) -> Self {
-        let Self { to_listen, to_unlisten, verified, trialed, watched, .. } = known;
-        Self { to_listen, to_unlisten, verified, trialed, watched, ..self }
+        let Self { to_listen, to_unlisten, verified, trialed, watched, lost, .. } = known;
+        Self { to_listen, to_unlisten, verified, trialed, watched, lost, ..self }
     }
 
     fn alias_is(&self, slot: &SlotName) -> bool {
@@ -260,8 +262,10 @@ steps! {
 pub enum Outcome {
     /// The wanted release is live.
     Live,
-    /// The new slot was given up for this reason; the old one serves.
+    /// The new slot was given up for this reason; the old one is live again.
     RolledBack(String),
+    /// The new slot failed for this reason when it was live, and the old one does not start any more: it stays, for it is all there is.
+    Kept(String),
     /// A first deploy was given up for this reason: nothing is deployed, connections wait.
     Undone(String),
 }

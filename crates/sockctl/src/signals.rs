@@ -51,9 +51,19 @@ impl Interrupt {
         self.reached(2).await;
     }
 
-    /// Returns when somebody promotes from now on, and whether all the way.
-    pub async fn promoted(&mut self) -> bool {
+    /// Forgets who promoted so far.
+    pub fn forget_promotions(&mut self) {
         self.promotions.mark_unchanged();
+    }
+
+    /// Whether somebody has promoted since it was last asked, and then whether all the way.
+    pub fn promotion(&mut self) -> Option<bool> {
+        let new = self.promotions.has_changed().unwrap_or(false);
+        new.then(|| self.promotions.borrow_and_update().1)
+    }
+
+    /// Returns when somebody has promoted since it was last asked, and whether all the way.
+    pub async fn promoted(&mut self) -> bool {
         match self.promotions.changed().await {
             Ok(()) => self.promotions.borrow_and_update().1,
             Err(_) => std::future::pending().await,

@@ -53,18 +53,10 @@ pub enum SocketError {
 pub struct Held(BTreeMap<ListenerName, Inode>);
 
 impl Held {
-    /// Looks at the kernel's tables now.
+    /// Looks at the kernel's tables now, for those of the listeners that are `wanted`.
     ///
     /// # Errors
     /// [`SocketError::Lost`] names the first listener whose socket PID 1 does not hold.
-    pub fn look(app: &App, manager: u32) -> Result<Self, SocketError> {
-        Self::look_at(app, manager, |_| true)
-    }
-
-    /// The same for some of the listeners.
-    ///
-    /// # Errors
-    /// As [`Held::look`].
     pub fn look_at(
         app: &App,
         manager: u32,
@@ -100,6 +92,11 @@ impl Held {
             }
         }
         Ok(())
+    }
+
+    /// Whether this listener's is among them.
+    pub fn has(&self, listener: &sockgen::Listener) -> bool {
+        self.0.contains_key(&listener.name)
     }
 
     /// Each listener with its inode.

@@ -87,6 +87,19 @@ pub async fn ready(app: &App, systemd: &Systemd) -> Result<World, Error> {
             format!("run `{} enable --now {target}`", app.place().typed("systemctl")),
         ));
     }
+    if let (Some(live), Some(other)) = (world.live_slot(), world.accepting())
+        && !live.unit.active.serves()
+        && live.name != other.name
+    {
+        let (systemctl, unit) = (app.place().typed("systemctl"), app.slot_unit(&other.name));
+        return Err(refused(
+            format!("{} is the live slot and does not run, while {} serves", live.name, other.name),
+            format!(
+                "`{systemctl} start {}`, or `{systemctl} stop {unit}`: then connections wait for the release",
+                app.slot_unit(&live.name)
+            ),
+        ));
+    }
     let unopened = unopened(app, systemd).await?;
     Held::look_at(app, systemd.pid(), |listener| !unopened.contains(&listener))?;
     Ok(world)
@@ -131,12 +144,6 @@ pub fn wish(app: &App, world: &World, asked: Asked, canary: Option<Canary>) -> R
         refused("there is no idle slot".into(), "the manifest needs two slots".into())
     })?;
     let from = world.serving().map(|slot| slot.name.clone());
-    if canary.as_ref().is_some_and(|canary| canary.stay) && !app.gated() {
-        return Err(refused(
-            "without a gate a slot cannot be given a share of the connections".into(),
-            "deploy it without `--until`, or build the program on sockact".into(),
-        ));
-    }
     if canary.as_ref().is_some_and(|canary| canary.stay) && from.is_none() {
         return Err(refused(
             "nothing is live, so there is nobody to give the other connections to".into(),

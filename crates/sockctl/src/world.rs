@@ -130,8 +130,12 @@ impl World {
 
     /// The slot that users meet: the live one, or, when somebody took the alias away, the one that accepts all the same.
     pub fn serving(&self) -> Option<&Slot> {
-        let accepts = |slot: &&Slot| slot.gate().is_some_and(|gate| gate > 0.0);
-        self.live_slot().or_else(|| self.slots.iter().find(accepts))
+        self.live_slot().or_else(|| self.accepting())
+    }
+
+    /// The first slot that accepts.
+    pub fn accepting(&self) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.gate().is_some_and(|gate| gate > 0.0))
     }
 
     /// Where the next release goes: a standby that has it already, else a slot that users do not meet and that is soonest free.

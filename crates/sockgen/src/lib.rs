@@ -58,4 +58,5 @@ pub use render::{UnitFile, render};
 pub use schema::schema;
 pub use share::{Share, ShareError};
 pub use shown::{nearest, shown};
+pub use validate::MOST_SHARES;
 pub use versions::{Rendered, Target, TargetError, directives, render_for};

@@ -206,8 +206,8 @@ fn swap(raw: &manifest::Swap) -> Checked<Swap> {
     Ok(Swap { stable, deadline, watch: raw.watch.0, drain, keep_warm: raw.keep_warm.0, canary })
 }
 
-/// More steps than these are no proof that fewer would not be.
-const MOST_SHARES: usize = 10;
+/// The largest number of steps of a canary. More are no proof that fewer would not be.
+pub const MOST_SHARES: usize = 10;
 
 fn shares(given: &[Share]) -> Checked<Vec<Share>> {
     if given.len() > MOST_SHARES {

@@ -9,6 +9,8 @@ use crate::probe::Hold;
 impl Deploy<'_> {
     /// The file goes on saying closed: a canary that crashes comes back as nobody's.
     pub(super) async fn canary(&mut self, new: &SlotName, old: &SlotName) -> Result<String, Fault> {
+        // Whoever promotes from now on means this share.
+        self.session.interrupt.forget_promotions();
         let canary = self.desired.canary.as_ref();
         let share = canary.and_then(|canary| canary.after(self.share_of(new)));
         let share = share.ok_or_else(|| Fault::new("no step of the canary is left"))?;
@@ -38,7 +40,7 @@ impl Deploy<'_> {
     }
 
     /// Written down, so that it holds when this controller dies.
-    fn promoted(
+    pub(super) fn promoted(
         &mut self,
         slot: &SlotName,
         share: Share,

@@ -181,7 +181,7 @@ impl Deploy<'_> {
     }
 
     /// A broken connection is seen a moment before systemd has noticed the end of the process.
-    async fn dead_within(
+    pub(super) async fn dead_within(
         &self,
         slot: &SlotName,
         run: Option<&Invocation>,

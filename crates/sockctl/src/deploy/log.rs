@@ -52,6 +52,12 @@ impl Deploy<'_> {
                 reason.as_str(),
                 format!("{what} was given up: {reason}"),
             ),
+            Outcome::Kept(reason) => (
+                Message::Kept,
+                "kept",
+                reason.as_str(),
+                format!("{what} failed and stays, for the old one does not start: {reason}"),
+            ),
             Outcome::Undone(reason) => (
                 Message::Undone,
                 "undone",

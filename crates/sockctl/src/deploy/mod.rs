@@ -136,7 +136,13 @@ impl<'a> Deploy<'a> {
             }
             match next(&self.desired, &self.observed) {
                 Next::Do(step) => self.step(step).await?,
-                Next::Stay(share) => return Ok(End::Stays(share)),
+                Next::Stay(share) => {
+                    let Some(all_the_way) = self.session.interrupt.promotion() else {
+                        return Ok(End::Stays(share));
+                    };
+                    let into = self.desired.into.clone();
+                    self.promoted(&into, share, all_the_way).map_err(|fault| fault.reason)?;
+                }
                 Next::Done(outcome) => {
                     let began = Instant::now();
                     self.forget_hooks().await;
@@ -186,6 +192,10 @@ impl<'a> Deploy<'a> {
             Ok(detail) => self.session.report.done(step.name(), began.elapsed(), &detail),
             Err(fault) => {
                 self.session.report.failed(step.name(), began.elapsed(), &fault.reason);
+                if step == Step::Revive {
+                    self.observed.lost = true;
+                    return Ok(());
+                }
                 // The old slot has begun to go: the new one is live and stays it, whatever keeps the old one.
                 if self.desired.failed.is_some() || step == Step::Retire {
                     return Err(format!("{} failed: {}", step.name(), fault.reason));
@@ -254,6 +264,12 @@ impl<'a> Deploy<'a> {
                     format!("{old} is live again, but it does not run: `sockctl status {app}`")
                 };
                 (reason, consequence, serves)
+            }
+            Outcome::Kept(reason) => {
+                self.session.report.end(&format!("{app}: kept after {cost}"), object("kept"));
+                let (old, new) = (self.desired.from.as_ref(), &self.desired.into);
+                let old = old.map_or("?", |slot| slot.as_ref());
+                (reason, format!("{old} does not start any more, so {new} stays live"), false)
             }
             Outcome::Undone(reason) => {
                 self.session.report.end(&format!("{app}: undone after {cost}"), object("undone"));

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use sockgen::{Ready, SlotName};
+use sockgen::{Listener, Ready, SlotName};
 
 use super::{Deploy, Fault, GRACE, Hook};
 use crate::alias;
@@ -125,7 +125,14 @@ impl Deploy<'_> {
         }
         self.session.account.reloaded(began.elapsed());
         self.disarm(slot).await?;
-        let held = Held::look(self.session.app, self.session.systemd.pid())?;
+        // A slot that was started before a listener was new in the manifest does without it: the standby of a rollback, and the old
+        // slot on the way back.
+        let new = |listener: &Listener| {
+            let held = self.before.as_ref().is_none_or(|before| before.has(listener));
+            self.observed.to_listen && !held
+        };
+        let pid = self.session.systemd.pid();
+        let held = Held::look_at(self.session.app, pid, |listener| !new(listener))?;
         if let Some(before) = &self.before {
             held.same_as(before, self.session.app)?;
         }
@@ -161,12 +168,16 @@ impl Deploy<'_> {
         }
     }
 
-    /// An old slot that gives no answer may be restarting: it comes back open, because the file is gone.
+    /// An old slot that gives no answer may be restarting: it comes back open, because the file is gone. One that runs on behind a closed
+    /// gate is nobody to give users back to.
     async fn reopen(&mut self, slot: &SlotName) -> Result<String, Fault> {
         files::remove(&self.session.app.env_path(slot))?;
-        match self.admin(slot).set_gate(1.0).await {
-            Ok(_) => Ok(format!("{slot} accepts again")),
-            Err(error) => Ok(format!("{slot} will start with an open gate ({error})")),
+        let Err(error) = self.admin(slot).set_gate(1.0).await else {
+            return Ok(format!("{slot} accepts again"));
+        };
+        match self.dead_within(slot, self.run_of(slot).as_ref(), Duration::from_secs(1)).await {
+            Err(_) => Ok(format!("{slot} will start with an open gate ({error})")),
+            Ok(()) => Err(Fault::new(format!("{slot}: {error}"))),
         }
     }
 
@@ -245,7 +256,7 @@ impl Deploy<'_> {
         let entry = Entry::new(&self.desired, outcome, lock::user());
         // The release that a rollback would go back to stays, however many failed after it.
         let live = match outcome {
-            Outcome::Live => Some(&self.desired.into),
+            Outcome::Live | Outcome::Kept(_) => Some(&self.desired.into),
             Outcome::RolledBack(_) => self.desired.from.as_ref(),
             Outcome::Undone(_) => None,
         };

@@ -170,9 +170,22 @@ fn back(desired: &Desired, observed: &Observed, reason: &str) -> Next {
         };
     };
     let old = observed.slot(from);
+    let lost = observed.lost && old.active != Active::Active;
+    if lost && observed.alias_is(&desired.into) && new.active.serves() {
+        // Users had it already, and there is nobody to give them to. Nor is there to be, when systemd goes on trying.
+        return if new.held || new.shut() {
+            Next::Do(Step::Open)
+        } else if !observed.ungated && old.active.runs() && !old.closed() {
+            Next::Do(Step::Close)
+        } else if old.active.runs() {
+            Next::Do(Step::Retire)
+        } else {
+            Next::Done(Outcome::Kept(reason.into()))
+        };
+    }
     if old.turned_away() {
         Next::Do(Step::Reopen)
-    } else if old.active != Active::Active {
+    } else if old.active != Active::Active && !lost {
         // One that drains accepts nobody any more: it is started again as soon as it is gone. One that died waits for its restart
         // no longer.
         Next::Do(Step::Revive)

@@ -205,6 +205,52 @@ fn a_slot_that_serves_without_the_alias_serves_until_the_new_one_does() {
     assert_eq!(steps[4..], named);
 }
 
+/// The way back when the old slot was stopped before, and does not start any more.
+fn way_back_alone(mut model: Model) -> (Outcome, Vec<Step>) {
+    model.stop(&slot("blue"));
+    model.desired.failed = Some("as the test says".into());
+    let mut steps = Vec::new();
+    loop {
+        match next(&model.desired, &model.observed) {
+            Next::Do(Step::Revive) => model.observed.lost = true,
+            Next::Do(step) => model.execute(step),
+            Next::Stay(share) => panic!("stays at {share}"),
+            Next::Done(outcome) => return (outcome, steps),
+        }
+        if let Next::Do(step) = next(&model.desired, &model.observed) {
+            steps.push(step);
+        }
+        assert!(steps.len() < 20, "no end: {steps:?}");
+    }
+}
+
+#[test]
+fn an_old_slot_that_does_not_start_any_more_is_no_dead_end() {
+    use Step::*;
+    let after = |count: usize| {
+        let mut model = Model::new(false, false);
+        for _ in 0..count {
+            match next(&model.desired, &model.observed) {
+                Next::Do(step) => model.execute(step),
+                other => panic!("{other:?} after {count} steps"),
+            }
+        }
+        model
+    };
+    // Link, hold, start: users have met nothing of it.
+    let (outcome, steps) = way_back_alone(after(3));
+    assert!(matches!(outcome, Outcome::RolledBack(_)), "{outcome:?}");
+    assert_eq!(steps, [Withdraw]);
+    // And probe, commit: it is live, and opened although it is sick.
+    let (outcome, steps) = way_back_alone(after(5));
+    assert!(matches!(outcome, Outcome::Kept(_)), "{outcome:?}");
+    assert_eq!(steps, [Open]);
+    // And open: it stays.
+    let (outcome, steps) = way_back_alone(after(6));
+    assert!(matches!(outcome, Outcome::Kept(_)), "{outcome:?}");
+    assert_eq!(steps, []);
+}
+
 #[test]
 fn every_step_is_met() {
     // These two are not the plan's.

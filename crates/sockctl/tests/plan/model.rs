@@ -213,7 +213,7 @@ impl Model {
 
     fn check_end(&self, outcome: &Outcome) {
         let live = match outcome {
-            Outcome::Live => Some(&self.desired.into),
+            Outcome::Live | Outcome::Kept(_) => Some(&self.desired.into),
             Outcome::RolledBack(_) => self.desired.from.as_ref(),
             Outcome::Undone(_) => None,
         };

@@ -1,0 +1,61 @@
+//! States that no deploy left: the old release does not start any more, or somebody else serves than the live slot. There is a way on.
+
+use e2e::load::{Generator, Load};
+use e2e::shop::{Shop, URL};
+
+/// The slot's release loses its program, and the slot stops.
+fn lose(shop: &Shop, slot: &str) {
+    let release = shop.slot(slot)["release"].as_str().expect("a release").to_owned();
+    let program = format!("/var/lib/sockact/shop/releases/{release}/bin/shop");
+    shop.sandbox.run(["rm", &program]).ok();
+    shop.sandbox.run(["systemctl", "stop", &format!("shop-{slot}.service")]).ok();
+}
+
+#[test]
+fn a_fix_that_fails_beside_a_dead_release_leaves_the_way_free() {
+    let shop = Shop::deployed();
+    lose(&shop, "blue");
+    let failed = shop.deploy(&shop.release("v2", Some("exit"))).exits(1);
+    assert!(failed.stderr.contains("green exited with status 7 before READY=1"), "{failed}");
+    assert!(failed.stderr.contains("blue is live again, but it does not run"), "{failed}");
+    shop.deploy(&shop.release("v3", None)).ok();
+    assert_eq!((shop.one_live_slot(), shop.get()), ("green".into(), "v3".into()));
+}
+
+#[test]
+fn a_release_that_is_live_and_sick_stays_when_the_old_one_is_dead() {
+    let shop = Shop::deployed();
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    let sick = shop.release("v2", Some("sickens-after-requests=1"));
+    shop.paused_after("close", &["deploy", "shop", &sick]).kill();
+    lose(&shop, "blue");
+    let kept = shop.sockctl(["resume", "shop"]).exits(1);
+    assert!(kept.stderr.contains("green is unhealthy"), "{kept}");
+    assert!(kept.stderr.contains("blue does not start any more, so green stays live"), "{kept}");
+    assert_eq!((shop.one_live_slot(), shop.get()), ("green".into(), "v2".into()));
+    let history = shop.sockctl(["history", "shop"]).ok();
+    assert!(history.stdout.contains("kept"), "{history}");
+    shop.deploy(&shop.release("v3", None)).ok();
+    assert_eq!((shop.one_live_slot(), shop.get()), ("blue".into(), "v3".into()));
+    load.finish().assert_clean();
+}
+
+#[test]
+fn who_serves_in_place_of_the_live_slot_is_not_stopped_for_a_deploy() {
+    let shop = Shop::deployed();
+    shop.deploy(&shop.release("v2", None)).ok();
+    lose(&shop, "green");
+    // Somebody helps himself: no file closes the slot's gate.
+    shop.sandbox.run(["rm", "/run/sockact/shop/blue.env"]).ok();
+    shop.sandbox.run(["systemctl", "start", "shop-blue.service"]).ok();
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    let v3 = shop.release("v3", None);
+    let refused = shop.deploy(&v3).exits(4);
+    let says = "green is the live slot and does not run, while blue serves";
+    assert!(refused.stderr.contains(says), "{refused}");
+    assert!(refused.stderr.contains("systemctl stop shop-blue.service"), "{refused}");
+    load.finish().assert_clean();
+    shop.sandbox.run(["systemctl", "stop", "shop-blue.service"]).ok();
+    shop.deploy(&v3).ok();
+    assert_eq!((shop.one_live_slot(), shop.get()), ("blue".into(), "v3".into()));
+}
