@@ -1,8 +1,10 @@
-//! A service of plain threads: echoes lines, and says goodbye while draining.
+//! A service of plain threads: echoes lines, and says goodbye while draining. A thread for each connection; with `POOL=N` as many as
+//! that, each of which serves its client to the end before it accepts again, beside one that has other work and never accepts.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use sockact::threads::{Drain, Guard};
@@ -17,12 +19,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => Ok(()),
     });
     drain.ready()?;
-    while let Some((stream, guard)) = drain.accept(&http)? {
-        std::thread::spawn(move || echo(stream, &guard));
+    if let Ok(threads) = std::env::var("POOL") {
+        pool(&drain, &http, threads.parse()?);
+    } else {
+        while let Some((stream, guard)) = drain.accept(&http)? {
+            std::thread::spawn(move || echo(stream, &guard));
+        }
     }
     drop(http);
     println!("{}", drain.finish());
     Ok(())
+}
+
+fn pool(drain: &Drain, http: &TcpListener, threads: usize) {
+    let serve = || {
+        while let Some((stream, guard)) = drain.accept(http)? {
+            // A client that breaks is no end of the pool.
+            let _ = echo(stream, &guard);
+        }
+        Ok::<_, io::Error>(())
+    };
+    std::thread::scope(|scope| {
+        (0..threads).for_each(|_| drop(scope.spawn(serve)));
+        while !drain.is_draining() {
+            // The other work: some of it, now and then.
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    });
 }
 
 fn echo(mut stream: TcpStream, guard: &Guard) -> io::Result<()> {

@@ -49,6 +49,38 @@ fn an_idle_process_ends_at_once() {
     assert!(slot.ends().contains("0 finished, 0 cut, of 0 connections"));
 }
 
+#[test]
+fn a_pool_whose_threads_all_serve_sees_the_signal() {
+    let (http, address) = public();
+    let pool = || Start::new("blue", &http).program("threads").env("POOL", 2).ready();
+    let (mut blue, mut clients) = (pool(), [(); 2].map(|()| connect(address)));
+    for client in &mut clients {
+        assert_eq!(line(client, "one\n"), "one\n");
+    }
+    let mut waiting = connect(address);
+    waiting.write_all(b"two\n").expect("send");
+    blue.signal(Signal::TERM);
+    for client in &mut clients {
+        assert_eq!(line(client, ""), "bye\n");
+    }
+    blue.hears("STOPPING=1");
+    let report = blue.ends();
+    assert!(report.contains("drained after") && report.contains("2 finished, 0 cut"), "{report}");
+    let _green = pool();
+    assert_eq!(line(&mut waiting, ""), "two\n");
+}
+
+#[test]
+fn a_worker_that_never_accepts_sees_the_signal() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let (http, _) = public();
+        let mut slot = Start::new("blue", &http).program("threads").env("POOL", 0).ready();
+        slot.signal(signal);
+        slot.hears("STOPPING=1");
+        assert!(slot.ends().contains("0 finished, 0 cut, of 0 connections"));
+    }
+}
+
 /// Holds its connection half a line long: the thread waits in read(2).
 #[test]
 fn the_deadline_and_a_second_signal_cut() {

@@ -12,13 +12,11 @@ mod shared;
 mod wake;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub use accept::Accept;
 pub use error::ThreadsError;
@@ -31,6 +29,7 @@ use crate::slot::{
 use crate::{End, Notify, NotifyError, NotifyState, Report};
 use accept::{check_non_blocking, is_nobodys};
 use shared::Shared;
+use wake::wait;
 
 /// How often systemd is told what is left.
 const STATUS: Duration = Duration::from_secs(1);
@@ -75,8 +74,7 @@ const STATUS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Drain {
     shared: Arc<Shared>,
-    /// A byte comes in with each SIGTERM and SIGINT. Left unread until [`Drain::finish`], so that
-    /// every accept loop sees it.
+    /// A byte comes in with each SIGTERM and SIGINT: [`Drain::finish`] counts them.
     signals: UnixStream,
     deadline: Duration,
     /// The gate may move.
@@ -98,12 +96,13 @@ impl Drain {
         if gated {
             return Err(ThreadsError::NoGate { share: orders.gate.share() });
         }
-        let signals = wake::signals().map_err(|source| ThreadsError::Signals { source })?;
         let notify = Notify::from_env().map_err(|source| ThreadsError::Ready { source })?;
         let herald = Herald::new(notify)
             .map_err(|source| ThreadsError::Thread { name: "sockact-notify", source })?;
         let shared = Shared::new(orders.who, orders.gate, herald)
             .map_err(|source| ThreadsError::Signals { source })?;
+        let signals =
+            wake::signals(&shared.draining).map_err(|source| ThreadsError::Signals { source })?;
         Ok(Drain {
             shared: Arc::new(shared),
             signals,
@@ -203,10 +202,10 @@ impl Drain {
                 Plan::OpenUntil(edge) => (true, Some(edge)),
                 Plan::ShutUntil(edge) => (false, Some(edge)),
             };
-            let both = [turn.over.as_fd(), listener.as_fd()];
-            let watched = if is_open { &both[..] } else { &both[..1] };
-            let timeout = until.map(|edge| edge.saturating_sub(monotonic()));
-            if self.wait(watched, timeout)? {
+            let all = [shared.draining.as_fd(), turn.over.as_fd(), listener.as_fd()];
+            let watched = if is_open { &all[..] } else { &all[..2] };
+            wait(watched, until.map(|edge| edge.saturating_sub(monotonic())))?;
+            if self.is_draining() {
                 return Ok(None);
             }
             if !is_open {
@@ -226,29 +225,10 @@ impl Drain {
         self.shared.guard()
     }
 
-    /// Whether SIGTERM or SIGINT has come.
+    /// Whether SIGTERM or SIGINT has come, also when no thread waits in
+    /// [`accept`](Drain::accept).
     pub fn is_draining(&self) -> bool {
         self.shared.draining.is_set()
-    }
-
-    /// Waits until one of these is readable or a signal came, which it returns.
-    fn wait(&self, others: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<bool> {
-        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok());
-        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
-        fds.extend(others.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)));
-        loop {
-            match poll(&mut fds, timeout.as_ref()) {
-                Ok(_) => {
-                    let signal = !fds[0].revents().is_empty();
-                    if signal {
-                        self.shared.draining.set();
-                    }
-                    return Ok(signal);
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
     }
 
     /// Drains: tells systemd `STOPPING=1` and asks it for the time that this may take
@@ -274,9 +254,8 @@ impl Drain {
                 break End::Deadline;
             };
             self.tell(Vec::new(), self.left(rest));
-            if self.wait(&[self.shared.left.as_fd()], Some(rest.min(STATUS))).unwrap_or(false) {
-                signals += wake::drain(&self.signals).max(1);
-            }
+            let _ = wait(&[self.signals.as_fd(), self.shared.left.as_fd()], Some(rest.min(STATUS)));
+            signals += wake::drain(&self.signals);
             self.shared.left.clear();
         };
         let _ = told.recv_timeout(STOPPING_TIME);
