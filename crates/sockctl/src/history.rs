@@ -1,7 +1,5 @@
 //! What was done: one line of JSON for each finished deploy, appended, and the wish of an unfinished one.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -18,6 +16,9 @@ use crate::report::monotonic_us;
 pub struct Entry {
     /// When it was asked.
     pub since: Timestamp,
+    /// The same by CLOCK_MONOTONIC, in microseconds, which tells apart what was asked within a second. Older lines have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_us: Option<i64>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
     /// What was asked.
@@ -48,6 +49,7 @@ impl Entry {
         let since = Timestamp::from_second(desired.since).unwrap_or(now);
         Self {
             since,
+            since_us: Some(desired.since_us),
             took_ms: ((monotonic_us() - desired.since_us) / 1000).try_into().unwrap_or(0),
             command: desired.command,
             user,
@@ -57,34 +59,37 @@ impl Entry {
             reason,
         }
     }
+
+    /// Whether both are the same end of the same wish.
+    fn repeats(&self, last: &Self) -> bool {
+        let end = |entry: &Self| (entry.since, entry.since_us, entry.outcome.clone());
+        self.since_us.is_some() && end(self) == end(last)
+    }
 }
 
 fn path(app: &App) -> PathBuf {
     app.state_dir().join("history.jsonl")
 }
 
-/// Appends an entry. A line that a full disk cut short is skipped by [`read`].
+/// Appends an entry; one that is there already is not written again. A controller that is killed before it forgets the wish has it
+/// resumed, and comes to the same end once more. When it comes to another one, by `sockctl abort`, both are true, one after the other.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// When the file cannot be read or written.
 pub fn append(app: &App, entry: &Entry) -> Result<(), FileError> {
-    let path = path(app);
-    let line = format!("{}\n", serde_json::to_string(entry).unwrap_or_default());
-    files::directory(&app.state_dir())?;
-    File::options()
-        .append(true)
-        .create(true)
-        .open(&path)
-        .and_then(|mut file| file.write_all(line.as_bytes()).and_then(|()| file.sync_all()))
-        .map_err(FileError::of("append to", &path))
+    if read(app)?.last().is_some_and(|last| entry.repeats(last)) {
+        return Ok(());
+    }
+    files::append(&path(app), &serde_json::to_string(entry).unwrap_or_default())
 }
 
-/// Every entry, oldest first.
+/// Every entry, oldest first. A line that was cut short is skipped, in the middle of a letter, too.
 ///
 /// # Errors
 /// When the file is there and cannot be read.
 pub fn read(app: &App) -> Result<Vec<Entry>, FileError> {
-    let text = files::read(&path(app))?.unwrap_or_default();
+    let content = files::read(&path(app))?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&content);
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
@@ -122,8 +127,8 @@ pub fn remember(app: &App, desired: &Desired) -> Result<(), FileError> {
 /// When it cannot be read, or is not ours.
 pub fn remembered(app: &App) -> Result<Option<Desired>, FileError> {
     let path = wish_path(app);
-    let Some(text) = files::read(&path)? else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|error| as_file_error(&path, error))
+    let Some(content) = files::read(&path)? else { return Ok(None) };
+    serde_json::from_slice(&content).map(Some).map_err(|error| as_file_error(&path, error))
 }
 
 fn as_file_error(path: &Path, error: serde_json::Error) -> FileError {
@@ -136,4 +141,82 @@ fn as_file_error(path: &Path, error: serde_json::Error) -> FileError {
 /// When the file cannot be removed.
 pub fn forget(app: &App) -> Result<(), FileError> {
     files::remove(&wish_path(app))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use sockgen::Place;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn shop() -> (TempDir, App) {
+        let home = tempfile::tempdir().unwrap();
+        let place = Place::user(|_| Some(home.path().into())).unwrap();
+        let manifest =
+            "name = \"shop\"\nexec = \"bin/shop\"\n[listeners.http]\nlisten = \"127.0.0.1:8080\"";
+        let app = App::parse_for(&place, manifest).unwrap();
+        (home, app)
+    }
+
+    fn wish(since_us: i64) -> Desired {
+        Desired {
+            version: 1,
+            command: Command::Deploy,
+            release: None,
+            into: "green".parse().unwrap(),
+            from: Some("blue".parse().unwrap()),
+            stale: None,
+            warm: None,
+            canary: None,
+            keep_warm: Duration::ZERO,
+            failed: None,
+            since: 1_790_000_000,
+            since_us,
+        }
+    }
+
+    fn entry(since_us: i64) -> Entry {
+        let entry = Entry::new(&wish(since_us), &Outcome::Live, "ann".into());
+        Entry { took_ms: 700, ..entry }
+    }
+
+    /// What a history of the first line, whole, and so much of the second reads as when a third was appended.
+    fn cut(at: impl Fn(&str) -> usize) -> Vec<Entry> {
+        let (_home, app) = shop();
+        append(&app, &entry(1)).unwrap();
+        let whole = fs::read(path(&app)).unwrap();
+        append(&app, &Entry { user: "zoë".into(), ..entry(2) }).unwrap();
+        let text = fs::read_to_string(path(&app)).unwrap();
+        let half = &text.as_bytes()[..whole.len() + at(&text[whole.len()..])];
+        fs::write(path(&app), half).unwrap();
+        assert_eq!(read(&app).unwrap(), [entry(1)], "{}", half.escape_ascii());
+        append(&app, &entry(3)).unwrap();
+        read(&app).unwrap()
+    }
+
+    #[test]
+    fn a_line_that_was_cut_short_is_lost_alone() {
+        assert_eq!(cut(|line| line.len() / 2), [entry(1), entry(3)]);
+        // In the middle of a letter.
+        assert_eq!(cut(|line| line.find('ë').unwrap() + 1), [entry(1), entry(3)]);
+    }
+
+    #[test]
+    fn an_end_of_a_wish_is_recorded_once() {
+        let (_home, app) = shop();
+        append(&app, &entry(1)).unwrap();
+        // Its controller was killed before it forgot the wish; somebody else resumed it, later.
+        append(&app, &Entry { user: "bob".into(), took_ms: u64::MAX, ..entry(1) }).unwrap();
+        assert_eq!(read(&app).unwrap(), [entry(1)]);
+        // Instead of that somebody aborted it; then the same was asked again, within the second.
+        let aborted = Entry { outcome: "rolled-back".into(), ..entry(1) };
+        for next in [&aborted, &entry(2)] {
+            append(&app, next).unwrap();
+        }
+        assert_eq!(read(&app).unwrap(), [entry(1), aborted, entry(2)]);
+    }
 }
