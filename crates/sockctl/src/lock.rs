@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::{self, FileError};
 
+/// All locks of the machine, as far as this namespace of processes sees their holders.
+const LOCKS: &str = "/proc/locks";
+
 /// Who holds the lock, as it wrote itself down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -130,9 +133,10 @@ pub fn signal(path: &Path, holder: &Holder, signal: Signal) -> Result<(), LockEr
     let pid = i32::try_from(holder.pid).ok().and_then(Pid::from_raw).ok_or_else(held)?;
     let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return Err(held()) };
     let file = std::fs::metadata(path).map_err(FileError::of("look at", path))?;
-    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let locks = fs::read_to_string(LOCKS).unwrap_or_default();
     let status = fs::read_to_string(format!("/proc/{}/status", holder.pid)).unwrap_or_default();
-    if !holds(&locks, holder.pid, &file) || !catches(&status, signal) {
+    let named = holder.pid.to_string();
+    if !holders(&locks, &file).any(|pid| pid == named) || !catches(&status, signal) {
         return Err(held());
     }
     let refused =
@@ -141,14 +145,18 @@ pub fn signal(path: &Path, holder: &Holder, signal: Signal) -> Result<(), LockEr
     Ok(())
 }
 
+/// Who holds a lock of this file by flock(2), alone; who only waits for it has an arrow before `FLOCK`.
+///
 /// `1: FLOCK  ADVISORY  WRITE 712 00:19:1043 0 EOF`
-fn holds(locks: &str, pid: u32, file: &fs::Metadata) -> bool {
+fn holders<'a>(locks: &'a str, file: &fs::Metadata) -> impl Iterator<Item = &'a str> {
     let (dev, inode) = (file.dev(), file.ino());
     let id = format!("{:02x}:{:02x}:{inode}", major(dev), minor(dev));
-    let pid = pid.to_string();
-    locks.lines().any(|line| {
+    locks.lines().filter_map(move |line| {
         let words: Vec<_> = line.split_whitespace().collect();
-        matches!(words[..], [_, "FLOCK", _, "WRITE", by, at, ..] if by == pid && at == id)
+        match words[..] {
+            [_, "FLOCK", _, "WRITE", by, at, ..] if at == id => Some(by),
+            _ => None,
+        }
     })
 }
 
@@ -159,20 +167,20 @@ fn catches(status: &str, signal: Signal) -> bool {
     mask >> (signal.as_raw() - 1) & 1 == 1
 }
 
-/// Says who has the lock, without taking it.
+/// Says who has the lock. The kernel is asked (proc_locks(5)), because whoever took it for a moment only to look would keep a deploy that
+/// begins just then from it, in the name of the holder before.
 ///
 /// # Errors
-/// [`LockError::Held`] names the holder; [`LockError::File`] when the file cannot be read.
+/// [`LockError::Held`] names the holder; [`LockError::File`] when the file, or the kernel's list, cannot be read.
 pub fn look(path: &Path) -> Result<(), LockError> {
     let mut file = match File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         file => file.map_err(FileError::of("open", path))?,
     };
-    match file.try_lock_shared() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(held(&mut file)),
-        Err(TryLockError::Error(error)) => Err(FileError::of("lock", path)(error).into()),
-    }
+    let metadata = file.metadata().map_err(FileError::of("look at", path))?;
+    let list = Path::new(LOCKS);
+    let locks = fs::read_to_string(list).map_err(FileError::of("read", list))?;
+    if holders(&locks, &metadata).next().is_some() { Err(held(&mut file)) } else { Ok(()) }
 }
 
 fn held(file: &mut File) -> LockError {
@@ -183,6 +191,8 @@ fn held(file: &mut File) -> LockError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
     use super::*;
 
     #[test]
@@ -198,16 +208,36 @@ mod tests {
             }
             other => panic!("the lock was given out twice: {other:?}"),
         }
-        // The kernel agrees on who holds it, and this process does not catch the signal.
+        // The kernel agrees on who holds it, and who waits for it does not; and this process does not catch the signal.
         let holder = Holder::this("sockctl deploy shop");
-        let (locks, file) =
-            (fs::read_to_string("/proc/locks").unwrap(), fs::metadata(&path).unwrap());
-        assert!(holds(&locks, holder.pid, &file) && !holds(&locks, holder.pid + 1, &file));
+        let (locks, file) = (fs::read_to_string(LOCKS).unwrap(), fs::metadata(&path).unwrap());
+        assert!(holders(&locks, &file).eq([holder.pid.to_string()]), "{locks}");
+        assert_eq!(holders(&locks.replace("FLOCK", "-> FLOCK"), &file).count(), 0);
         assert!(catches("SigCgt:\t0000000000000200", Signal::USR1));
         assert!(!catches("SigCgt:\t0000000000000400", Signal::USR1));
         assert!(matches!(signal(&path, &holder, Signal::USR1), Err(LockError::Held { .. })));
         drop(first);
         look(&path)?;
         take(&path, "sockctl resume shop").map(drop)
+    }
+
+    #[test]
+    fn who_looks_keeps_nobody_from_it() -> Result<(), LockError> {
+        let home = tempfile::tempdir().expect("a directory for the test");
+        let path = home.path().join("lock");
+        let take = || take(&path, "sockctl deploy shop").map(drop);
+        take()?;
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Relaxed) {
+                    // What it sees is the other one at work, or nobody.
+                    let _ = look(&path);
+                }
+            });
+            let taken = (0..1000).try_for_each(|_| take());
+            ended.store(true, Relaxed);
+            taken
+        })
     }
 }
