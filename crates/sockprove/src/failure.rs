@@ -16,7 +16,7 @@ pub enum FailureKind {
     Reset,
     /// The connection was closed before the answer was whole.
     Closed,
-    /// No whole answer came in time.
+    /// No whole answer came in time, which begins when the request is due.
     Timeout,
     /// The answer's status was not a success (2xx).
     Status,

@@ -35,7 +35,7 @@ pub struct Load {
     pub target: Target,
     /// For how long, an hour at most.
     pub duration: Duration,
-    /// How long an answer may take.
+    /// How long an answer may take, from when its request is due.
     pub timeout: Duration,
     /// The bodies that an answer may have; any, when there are none.
     pub expect: Vec<String>,

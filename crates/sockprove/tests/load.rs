@@ -10,7 +10,7 @@ use std::time::Duration;
 use faulty::{Fault, serve};
 use sockprove::failure::FailureKind;
 use sockprove::kind::Kind;
-use sockprove::load::Load;
+use sockprove::load::{Load, raise_descriptor_limit};
 use sockprove::record::{Mark, Record};
 use sockprove::schedule::Pace;
 use sockprove::target::Target;
@@ -117,6 +117,22 @@ fn an_open_loop_asks_as_often_as_it_was_told_however_slow_the_answers() {
     // The 50 that were due in the stall waited for its end.
     assert!(record.latency.p90_us > 50_000, "{:?}", record.latency);
     assert!(record.latency.max_us > 90_000, "{:?}", record.latency);
+}
+
+#[test]
+fn an_answer_has_its_time_from_when_its_request_was_due() {
+    raise_descriptor_limit();
+    // Nobody accepts, and more are due than there are clients, 4096: the last ones are sent when the first are given up.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let mut load = load(&url, Kind::OneShot, Pace::Open { rate: 5000.try_into().unwrap() });
+    load.duration = Duration::from_millis(1200);
+    let last = load.duration + load.timeout;
+    let record = record(load);
+    assert_eq!(record.failures[&FailureKind::Timeout], record.failed, "{:?}", record.failures);
+    assert!(record.failed > 4096, "{}", record.failed);
+    let took = Duration::from_nanos(record.end_ns - record.start_ns);
+    assert!(took < last + Duration::from_secs(1), "{took:?}");
 }
 
 #[test]

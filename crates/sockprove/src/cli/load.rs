@@ -40,7 +40,7 @@ pub(super) struct Args {
     /// For how long, an hour at most; each request takes eight bytes of memory
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = within_an_hour)]
     duration: Duration,
-    /// An answer that takes longer is a failure
+    /// An answer that takes longer is a failure; in an open loop from when its request was due, as latency is
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = some_time)]
     timeout: Duration,
     /// The body of every answer; another one is a failure. More than one may be given

@@ -74,7 +74,7 @@ pub(super) struct Args {
     /// A body that an answer may have; another one is a failure. More than one may be given
     #[arg(long, value_name = "TEXT")]
     expect: Vec<String>,
-    /// An answer that takes longer is a failure
+    /// An answer that takes longer is a failure; in the open loop from when its request was due, as latency is
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = some_time)]
     timeout: Duration,
     /// Nobody may wait longer than this to be accepted, beyond what a listener that does nothing else needs at the same time, and what the slot has no
