@@ -160,6 +160,7 @@ impl Times {
             connections: gaps.len() as u64,
             every_us: every.as_micros() as u64,
             failures: counted(&probes.tally),
+            unsent: probes.tally.unsent,
             faults: self.faults(&probes.tally),
             longest_us: max_us,
             p99_us,

@@ -28,7 +28,7 @@ pub struct Probes {
     pub service: Vec<Opened>,
     /// Of the witness.
     pub witness: Vec<Opened>,
-    /// Those of the service that failed.
+    /// Those of the service that failed, or could not be opened.
     pub tally: Tally,
 }
 

@@ -117,7 +117,9 @@ pub struct Accepts {
     pub every_us: u64,
     /// Connections that failed, each kind of failure apart: they are no requests of the clients'.
     pub failures: BTreeMap<FailureKind, u64>,
-    /// The first thousand of them.
+    /// Connections that were never begun, because this machine had no port, descriptor or memory left: while they are missing nobody looked.
+    pub unsent: u64,
+    /// The first thousand of those that failed.
     pub faults: Vec<FaultRecord>,
     /// The longest time in which somebody waited and nobody was accepted.
     pub longest_us: u32,

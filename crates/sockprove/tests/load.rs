@@ -8,11 +8,13 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use faulty::{Fault, serve};
-use sockprove::failure::FailureKind;
+use rustix::io::Errno;
+use sockprove::failure::{Failure, FailureKind};
 use sockprove::kind::Kind;
 use sockprove::load::{Load, raise_descriptor_limit};
 use sockprove::record::{Mark, Record};
 use sockprove::schedule::Pace;
+use sockprove::tally;
 use sockprove::target::Target;
 
 const OPEN: Pace = Pace::Open { rate: NonZeroU32::new(2000).unwrap() };
@@ -146,6 +148,17 @@ fn a_stall_of_accept_is_a_gap_that_the_witness_has_not() {
     let gap = accepts.gaps[0];
     assert!(accepts.connections > 40, "{accepts:?}");
     assert!((55_000..200_000).contains(&gap.us) && gap.witness_us < gap.us / 2, "{accepts:?}");
+}
+
+#[test]
+fn a_look_for_which_the_machine_had_nothing_left_is_told() {
+    let mut load = load(&serve(Fault::Reset, u64::MAX), Kind::KeepAlive, CLOSED);
+    load.probe = Some(Duration::from_millis(5));
+    let mut run = load.start().unwrap().finish().unwrap();
+    let failure = Failure::from_io("connecting", &Errno::MFILE.into());
+    run.probes.tally.failed(tally::Fault { due_us: 0, at_us: 1, failure });
+    let accepts = Record::of(&run, &[], Duration::from_millis(100)).accepts.unwrap();
+    assert_eq!((accepts.unsent, accepts.failures.values().sum()), (1, 0), "{accepts:?}");
 }
 
 #[test]

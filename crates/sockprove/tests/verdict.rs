@@ -69,6 +69,7 @@ fn round() -> Round {
             connections: 100,
             every_us: 2000,
             failures: BTreeMap::new(),
+            unsent: 0,
             faults: Vec::new(),
             longest_us: 0,
             p99_us: 1000,
@@ -171,6 +172,20 @@ fn what_this_machine_lacks_is_a_note_until_it_is_too_much() {
     assert!(judged.notes[0].contains("1 requests were not sent"), "{judged:#?}");
     lacking.loads[0].record.unsent = 2;
     let judged = check(lacking, Verdict::Fail);
+    assert!(judged.reasons[0].contains("too many to prove anything"), "{judged:#?}");
+    let mut blind = round();
+    let accepts = blind.loads[0].record.accepts.as_mut().unwrap();
+    accepts.unsent = 1;
+    let judged = check(blind.clone(), Verdict::Pass);
+    assert_eq!(
+        judged.notes,
+        [
+            "open loop: 1 connections that look whether anybody accepts were not opened, because this machine had no port or descriptor left; a smaller --rate or --connections needs fewer"
+        ]
+    );
+    blind.loads[0].record.accepts.as_mut().unwrap().unsent = 2;
+    let judged = check(blind, Verdict::Fail);
+    assert_eq!(judged.reasons.len(), 1, "{judged:#?}");
     assert!(judged.reasons[0].contains("too many to prove anything"), "{judged:#?}");
     let mut round = round();
     round.loads[0].record.generator.late.p99_9_us = 30_000;

@@ -15,14 +15,14 @@ use super::marks::mark;
 use super::values::{some_time, within_an_hour};
 use crate::kind::Kind;
 use crate::load::{Load, Run, Running, monotonic_ns, processors, raise_descriptor_limit};
-use crate::record::{Latency, Mark, Record};
+use crate::record::{Accepts, Latency, Mark, Record};
 use crate::schedule::Pace;
 use crate::target::Target;
 
 /// Ask one URL again and again, and say what became of it
 ///
-/// Ends after --duration, or at Ctrl-C, with its account. Exit status 1 when a request failed or could not be sent, or a connection failed that
-/// only looked whether anybody accepts.
+/// Ends after --duration, or at Ctrl-C, with its account. Exit status 1 when a request failed or could not be sent, or a connection failed or could
+/// not be opened that only looks whether anybody accepts.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("pace").required(true))]
 pub(super) struct Args {
@@ -111,8 +111,8 @@ pub(super) fn load(args: Args, json: bool) -> Result<ExitCode> {
     } else {
         line(text(&record).trim_end());
     }
-    let unaccepted =
-        record.accepts.iter().flat_map(|accepts| accepts.failures.values()).sum::<u64>();
+    let unaccepted = |accepts: &Accepts| accepts.failures.values().sum::<u64>() + accepts.unsent;
+    let unaccepted = record.accepts.as_ref().map_or(0, unaccepted);
     Ok(if record.failed + record.unsent + unaccepted == 0 {
         ExitCode::SUCCESS
     } else {
@@ -156,6 +156,8 @@ fn listen(running: &Running, marks: Arc<Mutex<Vec<Mark>>>) {
     });
 }
 
+const NOTHING_LEFT: &str = "this machine had no port, descriptor or memory left for them";
+
 fn text(record: &Record) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
@@ -173,8 +175,7 @@ fn text(record: &Record) -> String {
         let _ = writeln!(text, "            {count} {kind}");
     }
     if record.unsent > 0 {
-        let words = "this machine had no port, descriptor or memory left for them";
-        let _ = writeln!(text, "  not sent  {}: {words}", record.unsent);
+        let _ = writeln!(text, "  not sent  {}: {NOTHING_LEFT}", record.unsent);
     }
     for (count, words) in [
         (
@@ -197,6 +198,10 @@ fn text(record: &Record) -> String {
         );
         for (kind, count) in accepts.failures.iter().filter(|(_, count)| **count > 0) {
             let _ = writeln!(text, "            {count} connections that looked for it {kind}");
+        }
+        if accepts.unsent > 0 {
+            let unsent = accepts.unsent;
+            let _ = writeln!(text, "            {unsent} more not opened: {NOTHING_LEFT}");
         }
     }
     for phase in &record.phases {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::deploy::Deploy;
 use super::proof::{Finding, Limits, LoadRecord, Round, Starved, Verdict};
 use crate::failure::FailureKind;
-use crate::record::{Accepts, FaultRecord, GapRecord};
+use crate::record::{Accepts, FaultRecord, GapRecord, Record};
 
 /// A time without an accept is a stall when it is so many times longer than 99 of 100 of them.
 const UNUSUAL: u32 = 5;
@@ -16,7 +16,7 @@ const FINDINGS: usize = 100;
 /// How a finding names the connections that only look whether anybody accepts.
 pub const ACCEPT: &str = "accept";
 
-/// Of how many requests one may be left out, because this machine could not send it, and the rest still proves something.
+/// Of how many requests, or looks, one may be left out, because this machine had nothing left for it, and the rest still proves something.
 const UNSENT_ONE_IN: u64 = 100;
 
 /// When one of a thousand requests is sent so late, it is the machine that is measured.
@@ -124,23 +124,71 @@ fn failures(round: &Round, load: &LoadRecord) -> Vec<String> {
     let requests = record.answered + record.failed;
     let mut reasons =
         counted(&record.failures, &format!("{who}: "), &format!("{requests} requests"));
-    if record.unsent > requests / UNSENT_ONE_IN {
-        reasons.push(format!(
-            "{who}: this machine could not send {} requests beside the {requests} that it sent, too many to prove anything; a smaller --rate or --connections needs fewer ports and descriptors",
-            record.unsent
-        ));
-    }
+    reasons.extend(Unsent::requests(record).reason());
     reasons
 }
 
 fn unaccepted(round: &Round, accepts: &Accepts) -> Vec<String> {
-    let failed: u64 = accepts.failures.values().sum();
-    let (who, of) = (format!("{} loop: ", round.pace), accepts.connections + failed);
-    counted(
+    let unsent = Unsent::looks(&round.pace, accepts);
+    let mut reasons = counted(
         &accepts.failures,
-        &who,
-        &format!("{of} connections that looked whether anybody accepts"),
-    )
+        &format!("{}: ", unsent.who),
+        &format!("{} connections that looked whether anybody accepts", unsent.beside),
+    );
+    reasons.extend(unsent.reason());
+    reasons
+}
+
+/// What this machine had no port or descriptor for.
+struct Unsent {
+    who: String,
+    what: &'static str,
+    /// As one does it, and as it is done.
+    verb: [&'static str; 2],
+    count: u64,
+    /// Those that it had something for.
+    beside: u64,
+}
+
+impl Unsent {
+    fn requests(record: &Record) -> Self {
+        Self {
+            who: format!("{} loop, {}", record.pace, record.kind),
+            what: "requests",
+            verb: ["send", "sent"],
+            count: record.unsent,
+            beside: record.answered + record.failed,
+        }
+    }
+
+    fn looks(pace: &str, accepts: &Accepts) -> Self {
+        Self {
+            who: format!("{pace} loop"),
+            what: "connections that look whether anybody accepts",
+            verb: ["open", "opened"],
+            count: accepts.unsent,
+            beside: accepts.connections + accepts.failures.values().sum::<u64>(),
+        }
+    }
+
+    /// A little of it is only to be known.
+    fn note(&self) -> Option<String> {
+        let Self { who, what, verb: [_, done], count, .. } = self;
+        (*count > 0).then(|| {
+            format!(
+                "{who}: {count} {what} were not {done}, because this machine had no port or descriptor left; a smaller --rate or --connections needs fewer"
+            )
+        })
+    }
+
+    fn reason(&self) -> Option<String> {
+        let Self { who, what, verb: [do_, done], count, beside } = self;
+        (*count > beside / UNSENT_ONE_IN).then(|| {
+            format!(
+                "{who}: this machine could not {do_} {count} {what} beside the {beside} that it {done}, too many to prove anything; a smaller --rate or --connections needs fewer ports and descriptors"
+            )
+        })
+    }
 }
 
 /// A sentence for each kind of failure that there was.
@@ -173,12 +221,9 @@ fn lateness(load: &LoadRecord) -> Vec<String> {
             record.pace, record.kind, f64::from(record.generator.late.p99_9_us) / 1e3
         ));
     }
-    if record.unsent > 0 {
-        notes.push(format!(
-            "{} loop, {}: {} requests were not sent, because this machine had no port or descriptor left; a smaller --rate or --connections needs fewer",
-            record.pace, record.kind, record.unsent
-        ));
-    }
+    notes.extend(Unsent::requests(record).note());
+    let accepts = record.accepts.as_ref();
+    notes.extend(accepts.and_then(|accepts| Unsent::looks(&record.pace, accepts).note()));
     notes
 }
 
