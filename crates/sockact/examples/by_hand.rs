@@ -10,7 +10,9 @@ use sockact::{Guard, Incoming};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listeners = sockact::listeners()?;
-    let mut drain = sockact::Drain::new().idle_window(Duration::from_millis(400));
+    let window = std::env::var("IDLE_WINDOW_MS").ok().and_then(|ms| ms.parse().ok());
+    let window = Duration::from_millis(window.unwrap_or(5000));
+    let mut drain = sockact::Drain::new().idle_window(window);
     let http = drain.incoming(listeners.tcp("http")?);
     let echo = drain.incoming(listeners.unix("api")?);
     let guards = drain.guards();

@@ -11,6 +11,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use hyper_util::rt::TokioIo;
+use tokio::sync::Semaphore;
+
+/// Closed when the test says so: it lets everyone pass then, and nobody before.
+static RELEASED: Semaphore = Semaphore::const_new(0);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,8 +25,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let router = Router::new()
         .route("/", get(move || async move { name }))
         .route("/slow/{ms}", get(slow))
+        .route("/held", get(held))
+        .route("/release", post(async || RELEASED.close()))
         .route("/hang/{ms}", get(hang))
-        .route("/stream/{chunks}/{ms}", get(stream))
+        .route("/stream/{chunks}", get(stream))
         .route("/length", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/echo", get(echo))
         .route("/ws", any(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(messages) }));
@@ -43,6 +49,17 @@ async fn slow(Path(ms): Path<u64>) -> &'static str {
     "slow"
 }
 
+/// Answers after `POST /release`, however long the test takes until then.
+async fn held() -> &'static str {
+    released().await;
+    "held"
+}
+
+async fn released() {
+    // The error is that it is closed, which is what is waited for.
+    let _ = RELEASED.acquire().await;
+}
+
 /// Holds up its thread of the runtime, as no handler should.
 #[allow(clippy::disallowed_methods, reason = "to be a bad handler is what it is for")]
 async fn hang(Path(ms): Path<u64>) -> &'static str {
@@ -50,14 +67,14 @@ async fn hang(Path(ms): Path<u64>) -> &'static str {
     "hung"
 }
 
-/// One "chunk" after another, a pause before each but the first.
-async fn stream(Path((chunks, ms)): Path<(u32, u64)>) -> Body {
+/// One "chunk" at once, the others after `POST /release`.
+async fn stream(Path(chunks): Path<u32>) -> Body {
     let next = move |left: u32| async move {
         if left == 0 {
             return None;
         }
         if left < chunks {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
+            released().await;
         }
         Some((Ok::<_, Infallible>(Bytes::from_static(b"chunk")), left - 1))
     };

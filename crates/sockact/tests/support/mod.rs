@@ -128,19 +128,23 @@ impl<'a> Start<'a> {
 impl Slot {
     /// Waits until the slot has told its service manager `line`.
     pub(crate) fn hears(&mut self, line: &str) {
-        self.hears_one(line, |l| l == line);
+        self.hears_as(line, |l| (l == line).then_some(()));
     }
 
     /// Waits until it has told a line that begins so.
     pub(crate) fn hears_begin(&mut self, begin: &str) {
-        self.hears_one(begin, |l| l.starts_with(begin));
+        self.hears_as(begin, |l| l.starts_with(begin).then_some(()));
     }
 
-    fn hears_one(&mut self, line: &str, is: impl Fn(&str) -> bool) {
-        while !self.heard.iter().any(|l| is(l)) {
+    /// Waits until it has told a line of which `read` makes something.
+    pub(crate) fn hears_as<T>(&mut self, what: &str, read: impl Fn(&str) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = self.heard.iter().find_map(|line| read(line)) {
+                return found;
+            }
             let mut buf = [0; 4096];
             let n = self.notify.recv(&mut buf).unwrap_or_else(|e| {
-                panic!("no {line:?} within {PATIENCE:?} ({e}); heard {:?}", self.heard)
+                panic!("no {what:?} within {PATIENCE:?} ({e}); heard {:?}", self.heard)
             });
             let text = String::from_utf8_lossy(&buf[..n]);
             self.heard.extend(text.lines().map(str::to_owned));
@@ -191,6 +195,11 @@ impl Slot {
     pub(crate) fn gate(&self, share: f64) {
         let (code, body) = self.ask("PUT", "/-/gate", &format!("{{\"share\":{share}}}"));
         assert_eq!(code, 200, "{body}");
+    }
+
+    /// What `examples/slot` holds is answered.
+    pub(crate) fn release(&self) {
+        assert_eq!(self.ask("POST", "/release", "").0, 200);
     }
 
     pub(crate) fn status(&self) -> serde_json::Value {
