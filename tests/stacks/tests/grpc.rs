@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use support::{PATIENCE, Slot, not_processed, public, requests};
+use support::{PATIENCE, Slot, aside, not_processed, public, requests};
 use tokio::task::{JoinSet, block_in_place};
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
@@ -56,9 +56,11 @@ async fn call(address: SocketAddr, stop: Arc<AtomicBool>, count: Arc<Count>) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// On one thread, as `crates/sockact/tests/http2.rs` says.
+#[tokio::test]
 async fn switches_under_load_fail_no_call() {
     let (listener, address) = public();
+    let listener = Arc::new(listener);
     let mut live = start("blue", &listener);
     let (stop, count) = (Arc::<AtomicBool>::default(), Arc::<Count>::default());
     let mut callers = JoinSet::new();
@@ -74,20 +76,20 @@ async fn switches_under_load_fail_no_call() {
             }
         };
         tokio::time::timeout(PATIENCE, more).await.expect("answers in time");
-        let report = block_in_place(|| {
+        let (listener, old) = (Arc::clone(&listener), live);
+        let report;
+        (live, report) = aside(move || {
             let next = start(["green", "blue"][nth % 2], &listener);
-            let mut old = std::mem::replace(&mut live, next);
-            old.term();
-            old.ends()
-        });
+            (next, old.gives_way())
+        })
+        .await;
         assert!(report.contains(" 0 cut"), "{report}");
         received += requests(&report);
     }
     stop.store(true, Relaxed);
     callers.join_all().await;
     assert_eq!(count.failed.load(Relaxed), 0, "of {:?}: {:?}", count.answered, count.how);
-    live.term();
-    received += requests(&block_in_place(|| live.ends()));
+    received += requests(&aside(|| live.gives_way()).await);
     assert_eq!(count.answered.load(Relaxed), received, "what was received was answered");
 }
 

@@ -2,14 +2,14 @@
 
 mod support;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use rustix::process::Signal;
 use support::certificates::{Authority, Pair, lay};
 use support::https::{Crowd, Sender, connect};
-use support::{Slot, public, requests};
+use support::{Slot, aside, public, requests};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::block_in_place;
@@ -34,9 +34,14 @@ impl Fixture {
         pair
     }
 
-    fn start(&self, name: &str, listener: &std::net::TcpListener) -> Slot {
+    fn start(&self, name: &str, listener: &TcpListener) -> Slot {
+        self.start_with_window("5000", name, listener)
+    }
+
+    /// The idle are waited for so many milliseconds.
+    fn start_with_window(&self, window: &str, name: &str, listener: &TcpListener) -> Slot {
         let directory = self.credentials.path().to_str().expect("path");
-        let vars = [("CREDENTIALS_DIRECTORY", directory), ("IDLE_WINDOW_MS", "300")];
+        let vars = [("CREDENTIALS_DIRECTORY", directory), ("IDLE_WINDOW_MS", window)];
         Slot::start(TLS, name, ("https", listener), &vars)
     }
 
@@ -104,28 +109,30 @@ async fn a_certificate_that_is_no_good_leaves_the_old_one() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// On one thread, as `crates/sockact/tests/http2.rs` says.
+#[tokio::test]
 async fn switches_under_load_lose_nothing() {
-    let (fixture, (listener, address)) = (Fixture::new(), public());
+    let (fixture, (listener, address)) = (Arc::new(Fixture::new()), public());
     fixture.certify();
+    let listener = Arc::new(listener);
     let mut live = fixture.start("blue", &listener);
     let crowd = fixture.crowd(address);
     let mut received = 0;
     for nth in 0..5 {
         crowd.goes_on(100).await;
-        let report = block_in_place(|| {
+        let (fixture, listener, old) = (Arc::clone(&fixture), Arc::clone(&listener), live);
+        let report;
+        (live, report) = aside(move || {
             let next = fixture.start(["green", "blue"][nth % 2], &listener);
-            let mut old = std::mem::replace(&mut live, next);
-            old.term();
-            old.ends()
-        });
+            (next, old.gives_way())
+        })
+        .await;
         assert!(report.contains(" 0 cut"), "{report}");
         received += requests(&report);
     }
     let count = crowd.ends().await;
     assert_eq!(count.lost.load(Relaxed), 0, "{:?}", count.how);
-    live.term();
-    received += requests(&block_in_place(|| live.ends()));
+    received += requests(&aside(|| live.gives_way()).await);
     assert_eq!(count.answered.load(Relaxed), received, "what was received was answered");
     assert!(count.ended.load(Relaxed) > 0, "every switch ends connections, politely");
 }
@@ -134,15 +141,17 @@ async fn switches_under_load_lose_nothing() {
 async fn a_drain_waits_for_an_answer_and_for_the_window_of_the_idle() {
     let (fixture, (listener, address)) = (Fixture::new(), public());
     fixture.certify();
-    let mut slot = fixture.start("blue", &listener);
-    let mut slow = Vec::new();
-    let mut idle = Vec::new();
+    let mut slot = fixture.start_with_window("300", "blue", &listener);
+    let (mut asking, mut idle) = (Vec::new(), Vec::new());
     for alpn in [&b"http/1.1"[..], b"h2"] {
         let config: Arc<_> = fixture.authority.client(alpn);
-        let mut sender = Sender::open(address, &config).await.expect("opens");
-        slow.push(tokio::spawn(async move { sender.get("/slow/800").await }));
-        idle.push(Sender::open(address, &config).await.expect("opens"));
+        for senders in [&mut asking, &mut idle] {
+            senders.push(Sender::open(address, &config).await.expect("opens"));
+        }
     }
+    // Only now, so that what they take is left for the drain alone.
+    let ask = |mut sender: Sender| tokio::spawn(async move { sender.get("/slow/4000").await });
+    let slow: Vec<_> = asking.into_iter().map(ask).collect();
     block_in_place(|| {
         slot.status_becomes(&["\"connections\":4", "\"in_flight\":2"]);
         slot.term();

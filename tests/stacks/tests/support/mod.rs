@@ -34,6 +34,11 @@ fn example(name: &str) -> PathBuf {
     path
 }
 
+/// Off the thread of the clients, which go on meanwhile.
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("no panic")
+}
+
 /// A running server.
 pub(crate) struct Slot {
     service: Service,
@@ -77,6 +82,12 @@ impl Slot {
     pub(crate) fn term(&mut self) {
         self.signal(Signal::TERM);
         self.hears("STOPPING=1");
+    }
+
+    /// What follows it has been started: drains, and returns the line that it prints at its end.
+    pub(crate) fn gives_way(mut self) -> String {
+        self.term();
+        self.ends()
     }
 
     /// The line that it prints at its end.
