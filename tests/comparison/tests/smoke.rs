@@ -12,7 +12,8 @@ use comparison::summary::Summary;
 use comparison::tools::Tools;
 use comparison::{beside, deployed};
 
-const RUN: Duration = Duration::from_secs(2);
+/// Long enough for the deploy in it, on a busy machine too.
+const RUN: Duration = Duration::from_secs(5);
 
 #[test]
 fn a_restart_loses_requests_and_ours_does_not() {
