@@ -4,7 +4,7 @@ use super::machine::{Client, await_journal, machine, property, started, try_star
 
 #[test]
 fn a_runtime_that_hangs_is_killed_and_who_waits_is_answered_by_the_next() {
-    let settings = "WatchdogSec=400ms\nRestart=always\nRestartSec=100ms\nLimitCORE=0\n";
+    let settings = "WatchdogSec=5s\nRestart=always\nRestartSec=100ms\nLimitCORE=0\n";
     let sandbox = started("http", settings);
     let ask = |path| {
         let mut client = Client::connect(&sandbox);
@@ -12,8 +12,8 @@ fn a_runtime_that_hangs_is_killed_and_who_waits_is_answered_by_the_next() {
         client
     };
     let first = ask("/").body();
-    // Five times as long as it may be silent, with nothing to do but this.
-    assert_eq!(ask("/slow/2000").body(), first);
+    // Longer than it may be silent, with nothing to do but this.
+    assert_eq!(ask("/slow/8000").body(), first);
     assert_eq!(property(&sandbox, "NRestarts"), "0");
 
     let _hung = ask("/hang");
@@ -29,26 +29,28 @@ fn a_runtime_that_hangs_is_killed_and_who_waits_is_answered_by_the_next() {
 #[test]
 fn a_start_takes_longer_than_its_time_out_when_it_asks_for_more() {
     let sandbox = machine();
-    let settings = "NonBlocking=yes\nTimeoutStartSec=1s\nTimeoutStopSec=1s\n";
-    let start = try_start(&sandbox, "slowly 2500", settings);
+    let settings = "NonBlocking=yes\nTimeoutStartSec=4s\nTimeoutStopSec=1s\n";
+    let start = try_start(&sandbox, "slowly 8000", settings);
     assert!(!start.status.success(), "{start}");
     assert_eq!(property(&sandbox, "Result"), "timeout", "who does not ask is ended");
-    try_start(&sandbox, "slowly 2500 extend", &format!("RemainAfterExit=yes\n{settings}")).ok();
+    try_start(&sandbox, "slowly 8000 extend", &format!("RemainAfterExit=yes\n{settings}")).ok();
     assert_eq!(property(&sandbox, "Result"), "success");
 }
 
-/// A request that takes 2.5 s is under way when a service with a time-out of 1 s is stopped.
+/// A request that takes longer than the time-out of a service is under way when that is stopped.
 #[track_caller]
 fn check_drain(mode: &str, settings: &str, answered: bool, result: &str) {
     let settings =
-        format!("TimeoutStopSec=1s\nEnvironment=SOCKACT_DRAIN_USEC=20000000\n{settings}");
+        format!("TimeoutStopSec=3s\nEnvironment=SOCKACT_DRAIN_USEC=20000000\n{settings}");
+    // Until the end of the one that is not answered nobody waits.
+    let ms = if answered { 7000 } else { 20_000 };
     let sandbox = started(mode, &settings);
     let (slow, quick) = match mode {
-        "http" => ("GET /slow/2500 HTTP/1.0\r\n\r", "GET / HTTP/1.0\r\n\r"),
-        _ => ("wait 2500", "pid"),
+        "http" => (format!("GET /slow/{ms} HTTP/1.0\r\n\r"), "GET / HTTP/1.0\r\n\r"),
+        _ => (format!("wait {ms}"), "pid"),
     };
     let mut client = Client::connect(&sandbox);
-    client.say(slow);
+    client.say(&slow);
     // Whoever came later is answered: so the first has been accepted.
     assert_ne!(Client::connect(&sandbox).ask(quick), "");
     sandbox.run(["systemctl", "stop", "--no-block", "keeper.service"]).ok();
