@@ -11,13 +11,15 @@ use faulty::{Fault, Server};
 const ADDRESS: &str = "127.0.0.1:8080";
 const URL: &str = "http://127.0.0.1:8080/";
 
+/// Later than what a busy machine makes late.
+const TIMEOUT: Duration = Duration::from_secs(4);
+
 /// A load on a server that makes this fault once it has answered some requests, until the fault has been made.
 #[track_caller]
 fn load_on(generator: Generator, fault: Fault) -> LoadReport {
     let sandbox = Sandbox::boot();
     let server = Server::start(sandbox.bind(ADDRESS).unwrap(), fault);
-    let running =
-        Load::new(generator, URL).connections(8).timeout(Duration::from_secs(1)).start(&sandbox);
+    let running = Load::new(generator, URL).connections(8).timeout(TIMEOUT).start(&sandbox);
     server.await_fault();
     running.finish()
 }
@@ -69,7 +71,7 @@ fn a_request_that_is_never_answered_is_seen() {
 #[test]
 fn a_late_response_is_seen() {
     for generator in [Generator::KeepAlive, Generator::OneShot] {
-        let report = load_on(generator, Fault::Late(Duration::from_millis(1500)));
+        let report = load_on(generator, Fault::Late(TIMEOUT * 3 / 2));
         assert_eq!(report.errors.timeout, 1, "{report}");
         assert_eq!(report.errors.total(), 1, "{report}");
     }

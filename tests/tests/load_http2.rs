@@ -27,7 +27,7 @@ const GENERATORS: [Generator; 2] = [Generator::Http2, Generator::Http2Pool];
 
 fn load<'a>(generator: Generator, sandbox: &'a Sandbox, path: &str) -> Running<'a> {
     let load = Load::new(generator, &format!("http://{ADDRESS}{path}"));
-    let mut running = load.timeout(Duration::from_secs(2)).start(sandbox);
+    let mut running = load.timeout(Duration::from_secs(5)).start(sandbox);
     running.run_for(Duration::from_millis(500));
     running
 }
@@ -102,7 +102,7 @@ fn requests_that_are_never_answered_are_seen() {
         let mut running = load(generator, &sandbox, "/");
         sandbox.run(["systemctl", "kill", "--signal=STOP", "shop.service"]).ok();
         // On a busy machine not every client has sent its next request yet.
-        running.run_for(Duration::from_secs(1));
+        running.run_for(Duration::from_secs(3));
         let report = running.finish();
         // Whoever has waited in vain may ask once more.
         assert!(report.errors.timeout >= 64, "{report}");
