@@ -129,7 +129,7 @@ fn every_command_that_changes_something_outlives_its_terminal() {
     is("blue", "v3");
     load.finish().assert_clean();
 
-    let slow = ["--silent", "--max-time", "30", "http://127.0.0.1:8080/slow?ms=1500"];
+    let slow = ["--silent", "--max-time", "30", "http://127.0.0.1:8080/slow?ms=6000"];
     let mut request = shop.sandbox.command("curl");
     let mut request = request.args(slow).stdout(Stdio::null()).spawn().expect("nsenter starts");
     let begun = "until sockctl status shop | grep -q '1 requests in flight'; do sleep 0.05; done";

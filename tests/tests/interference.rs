@@ -59,8 +59,9 @@ fn who_stops_the_target_is_not_overruled() {
 #[test]
 fn a_cancelled_stop_of_the_old_slot_is_half_done() {
     let shop = Shop::deployed();
+    // Nearly as long as the drain may be: a deploy under load takes its time.
     let slow =
-        ["--silent", "--show-error", "--max-time", "30", "http://127.0.0.1:8080/slow?ms=3000"];
+        ["--silent", "--show-error", "--max-time", "30", "http://127.0.0.1:8080/slow?ms=9000"];
     let mut client =
         shop.sandbox.command("curl").args(slow).stdout(Stdio::null()).spawn().expect("curl starts");
     until("blue has a request", || shop.status()["slots"][0]["status"]["in_flight"] == 1);

@@ -12,7 +12,7 @@ const NARROW: (u16, u16) = (60, 40);
 fn deployed() -> Shop {
     let shop = Shop::enabled();
     let manifest = shop.sandbox.run(["cat", "/srv/shop/sockact.toml"]).ok().stdout;
-    shop.install(&manifest.replace("stable = \"300ms\"", "stable = \"1500ms\""));
+    shop.install(&manifest.replace("stable = \"300ms\"", "stable = \"4s\""));
     shop.deploy(&shop.release("v1", None)).ok();
     shop
 }
@@ -86,7 +86,7 @@ fn ctrl_c_leaves_the_error_on_a_line_of_its_own() {
     // An error that ends a wait: systemd goes on stopping, and nobody waits for it any more.
     let mut slow = shop.sandbox.command("curl");
     let mut slow = slow
-        .args(["--silent", "--max-time", "30", "http://127.0.0.1:8080/slow?ms=4000"])
+        .args(["--silent", "--max-time", "30", "http://127.0.0.1:8080/slow?ms=8000"])
         .spawn()
         .expect("nsenter starts");
     let begun = "until sockctl status shop | grep -q '1 requests in flight'; do sleep 0.05; done";
