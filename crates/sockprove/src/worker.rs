@@ -131,10 +131,12 @@ impl Worker {
         let timer = Timer::new()?;
         for number in (u64::from(index)..).step_by(threads as usize) {
             let due = self.going.start + schedule::due(number, rate);
-            if due >= self.going.end() || self.going.is_over() {
+            // What was due is sent, also when the machine comes to it after the end.
+            if due >= self.going.end() {
                 break;
             }
             tokio::select! {
+                biased;
                 () = self.going.over() => break,
                 waited = timer.until(due) => waited?,
             }

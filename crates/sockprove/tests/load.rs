@@ -44,7 +44,10 @@ fn record(load: Load) -> Record {
 fn check(fault: Fault, expected: FailureKind) {
     for kind in [Kind::KeepAlive, Kind::OneShot] {
         for pace in [OPEN, CLOSED] {
-            let record = record(load(&serve(fault, 100), kind, pace));
+            let mut load = load(&serve(fault, 100), kind, pace);
+            // A machine that stalls for half of it comes to the hundredth request all the same.
+            load.duration *= 2;
+            let record = record(load);
             let told = format!("{fault:?}, {kind}, {pace:?}: {:?}", record.faults.first());
             assert_eq!((record.failed, record.faults.len()), (1, 1), "{told}");
             assert_eq!(record.failures[&expected], 1, "{told}");
@@ -139,15 +142,16 @@ fn an_answer_has_its_time_from_when_its_request_was_due() {
 
 #[test]
 fn a_stall_of_accept_is_a_gap_that_the_witness_has_not() {
-    let stall = Duration::from_millis(60);
+    let stall = Duration::from_millis(600);
     let mut load = load(&serve(Fault::Stall(stall), 50), Kind::KeepAlive, OPEN);
     load.probe = Some(Duration::from_millis(2));
+    load.duration = 2 * stall;
     let record = record(load);
     assert_eq!(record.failed, 0, "{:?}", record.faults.first());
     let accepts = record.accepts.unwrap();
     let gap = accepts.gaps[0];
-    assert!(accepts.connections > 40, "{accepts:?}");
-    assert!((55_000..200_000).contains(&gap.us) && gap.witness_us < gap.us / 2, "{accepts:?}");
+    assert!(accepts.connections > 10, "{accepts:?}");
+    assert!(gap.us > 595_000 && gap.witness_us < gap.us / 2, "{accepts:?}");
 }
 
 #[test]
