@@ -38,11 +38,11 @@ const KEPT_OF_A_USER: &[&str] =
 /// [`Error::Detached`] with the exit status that the command had; or systemd's refusal.
 pub async fn detach(app: &App, verb: &str) -> Result<(), Error> {
     let systemd = Systemd::connect(app.place()).await?;
-    let now = jiff::Timestamp::now().as_microsecond();
-    let unit = format!("sockact-{verb}-{}-{now}.service", app.name());
+    let now = jiff::Timestamp::now();
+    let unit = format!("sockact-{verb}-{}-{}.service", app.name(), now.as_microsecond());
     let transient = transient(app, verb, &unit)?;
     let mut changes = systemd.changes(&unit).await?;
-    let mut lines = follow(app, &unit)?;
+    let mut lines = follow(app, &unit, now)?;
     systemd.start_transient(&transient).await?;
     eprintln!(
         "{unit} goes on whatever becomes of this terminal\n  follow it again: journalctl --follow {}={unit}\n  give it up:      {} kill --signal=INT {unit}",
@@ -100,10 +100,12 @@ fn transient<'a>(app: &App, verb: &str, unit: &'a str) -> Result<Transient<'a>, 
     })
 }
 
-/// journalctl(1), for what the unit writes from now on, and for [`Out::finish`]'s mark.
-fn follow(app: &App, unit: &str) -> Result<Child, Error> {
+/// journalctl(1), for what the unit writes, and for [`Out::finish`]'s mark. Not from journalctl's own begin on: by then the unit may have
+/// written.
+fn follow(app: &App, unit: &str, begun: jiff::Timestamp) -> Result<Child, Error> {
     let mut journalctl = Command::new("journalctl");
-    journalctl.args(["--follow", "--lines=all", "--since=now", "--output=json", "--quiet"]);
+    let since = format!("--since=@{}", begun.as_second());
+    journalctl.args(["--follow", "--lines=all", &since, "--output=json", "--quiet"]);
     for group in written_by(app.place(), &[unit]) {
         // Not the entries about the deploy that it writes besides.
         journalctl.args(group).args(["_TRANSPORT=stdout", "+"]);
