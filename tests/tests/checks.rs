@@ -47,4 +47,13 @@ fn a_check_that_ends_unheard_is_healthy() {
     assert!(refused.stderr.contains("without a gate a slot cannot be given a share"), "{refused}");
     let left = ["systemctl", "list-units", "--all", "--no-legend", "shop--*"];
     assert_eq!(shop.sandbox.run(left).ok().stdout, "", "transient units are left");
+
+    // Ctrl-C while one is under way.
+    let mut restart = shop.sandbox.command("sockctl");
+    restart.args(["restart", "shop"]).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut restart = restart.spawn().expect("nsenter starts");
+    within(&begun.replace("blue", "green"));
+    shop.sandbox.signal(&restart, Signal::INT);
+    assert_eq!(restart.wait().expect("nsenter can be waited for").code(), Some(3));
+    assert_eq!(shop.sandbox.run(left).ok().stdout, "", "transient units are left");
 }

@@ -29,8 +29,8 @@ fn a_release_that_is_live_and_sick_stays_when_the_old_one_is_dead() {
     let sick = shop.release("v2", Some("sickens-after-requests=1"));
     shop.paused_after("close", &["deploy", "shop", &sick]).kill();
     lose(&shop, "blue");
-    let kept = shop.sockctl(["resume", "shop"]).exits(1);
-    assert!(kept.stderr.contains("green is unhealthy"), "{kept}");
+    let kept = shop.sockctl(["abort", "shop"]).exits(1);
+    assert!(kept.stderr.contains("aborted by root"), "{kept}");
     assert!(kept.stderr.contains("blue does not start any more, so green stays live"), "{kept}");
     assert_eq!((shop.one_live_slot(), shop.get()), ("green".into(), "v2".into()));
     let history = shop.sockctl(["history", "shop"]).ok();
@@ -53,9 +53,35 @@ fn who_serves_in_place_of_the_live_slot_is_not_stopped_for_a_deploy() {
     let refused = shop.deploy(&v3).exits(4);
     let says = "green is the live slot and does not run, while blue serves";
     assert!(refused.stderr.contains(says), "{refused}");
-    assert!(refused.stderr.contains("systemctl stop shop-blue.service"), "{refused}");
-    load.finish().assert_clean();
-    shop.sandbox.run(["systemctl", "stop", "shop-blue.service"]).ok();
+    let hint = ["systemctl", "enable", "--force", "shop-blue.service"];
+    assert!(refused.stderr.contains(&hint.join(" ")), "{refused}");
+    shop.sandbox.run(hint).ok();
     shop.deploy(&v3).ok();
-    assert_eq!((shop.one_live_slot(), shop.get()), ("blue".into(), "v3".into()));
+    load.finish().assert_clean();
+    assert_eq!((shop.one_live_slot(), shop.get()), ("green".into(), "v3".into()));
+}
+
+#[test]
+fn users_are_not_given_back_to_a_slot_that_hangs() {
+    let shop = Shop::deployed();
+    let sick = shop.release("v2", Some("sickens-after-requests=1"));
+    shop.paused_after("close", &["deploy", "shop", &sick]).kill();
+    let blue = |signal: &str| {
+        let signal = format!("--signal={signal}");
+        shop.sandbox.run(["systemctl", "kill", "--kill-whom=main", &signal, "shop-blue"]).ok();
+    };
+    blue("STOP");
+    for _ in 0..5 {
+        shop.get();
+    }
+    // The second time as well: the gate of the one that hangs is as it was.
+    for _ in 0..2 {
+        let half = shop.sockctl(["resume", "shop"]).exits(6);
+        assert!(half.stderr.contains("reopen failed: blue"), "{half}");
+        assert_eq!((shop.status()["live"].as_str(), shop.get()), (Some("green"), "v2".into()));
+    }
+    blue("CONT");
+    let back = shop.sockctl(["resume", "shop"]).exits(3);
+    assert!(back.stderr.contains("blue serves, as before"), "{back}");
+    assert_eq!((shop.one_live_slot(), shop.get()), ("blue".into(), "v1".into()));
 }

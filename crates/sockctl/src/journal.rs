@@ -51,7 +51,7 @@ messages! {
     DeployBegins = "37d539590e74400481a3d207931ad8e8", 5, "`SOCKACT_FROM`, `SOCKACT_USER`";
     /// It came to its end: the release is live
     DeployLive = "1fd202de67c64a0eb721ee9272c8de94", 5, "`SOCKACT_OUTCOME=live`, `SOCKACT_TOOK_USEC`";
-    /// The release was given up, and the old one serves
+    /// The release was given up, and the old one is live again
     RolledBack = "629b15fba5ec4422981d3cbbff970fd5", 4, "`SOCKACT_OUTCOME=rolled-back`, `SOCKACT_REASON`, `SOCKACT_TOOK_USEC`";
     /// The release failed when it was live, and stays: the old one does not start any more
     Kept = "fd5359dde7fb46dda78a6604b94758d2", 3, "`SOCKACT_OUTCOME=kept`, `SOCKACT_REASON`, `SOCKACT_TOOK_USEC`";

@@ -179,6 +179,13 @@ impl Observed {
         Self { to_listen, to_unlisten, verified, trialed, watched, lost, ..self }
     }
 
+    /// Whether the old slot was lost, and the way back can go on to an end all the same: the new one is live, or users do not meet it.
+    pub fn goes_on_without_old(&self, new: &SlotName) -> bool {
+        let state = self.slot(new);
+        let unmet = !state.active.serves() || (!self.ungated && state.closed());
+        self.lost && (unmet || self.alias_is(new))
+    }
+
     fn alias_is(&self, slot: &SlotName) -> bool {
         self.live.as_ref() == Some(slot) && self.loaded.as_ref() == Some(slot)
     }

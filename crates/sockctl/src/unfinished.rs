@@ -95,16 +95,14 @@ pub async fn abort(app: &App, report: &Report, typed: &str) -> Result<(), Error>
     if let Some(mut desired) = history::remembered(app)? {
         desired.failed.get_or_insert(format!("aborted by {}", lock::user()));
         history::remember(app, &desired)?;
-        return match session.run(desired).await {
-            Err(Error::GivenUp { app, consequence, .. }) => {
-                report.end(
-                    &format!("{app}: aborted; {consequence}"),
-                    json!({"app": app, "outcome": "aborted"}),
-                );
-                Ok(())
-            }
-            end => end,
-        };
+        let end = session.run(desired).await;
+        let Err(Error::GivenUp { app: name, consequence, .. }) = &end else { return end };
+        if history::read(app)?.last().is_some_and(|entry| entry.outcome == "kept") {
+            return end;
+        }
+        let text = format!("{name}: aborted; {consequence}");
+        report.end(&text, json!({"app": name, "outcome": "aborted"}));
+        return Ok(());
     }
     ended(app, report, before)
 }
@@ -114,7 +112,7 @@ fn ended(app: &App, report: &Report, before: usize) -> Result<(), Error> {
     let name = app.name();
     let entries = history::read(app)?;
     let (outcome, text) = match entries.get(before..).and_then(<[_]>::last) {
-        Some(entry) if entry.outcome == "live" => {
+        Some(entry) if matches!(&*entry.outcome, "live" | "kept") => {
             return Err(refused(
                 format!("it was too late: the deploy came to its end, {} is live", entry.slot),
                 format!("`sockctl rollback {name}` leads back"),

@@ -89,13 +89,13 @@ pub async fn ready(app: &App, systemd: &Systemd) -> Result<World, Error> {
     }
     if let (Some(live), Some(other)) = (world.live_slot(), world.accepting())
         && !live.unit.active.serves()
-        && live.name != other.name
     {
         let (systemctl, unit) = (app.place().typed("systemctl"), app.slot_unit(&other.name));
         return Err(refused(
             format!("{} is the live slot and does not run, while {} serves", live.name, other.name),
             format!(
-                "`{systemctl} start {}`, or `{systemctl} stop {unit}`: then connections wait for the release",
+                "`{systemctl} enable --force {unit}` makes {} the live one; or `{systemctl} start {}`",
+                other.name,
                 app.slot_unit(&live.name)
             ),
         ));

@@ -132,12 +132,13 @@ fn an_answer_has_its_time_from_when_its_request_was_due() {
     let url = format!("http://{}/", silent.local_addr().unwrap());
     let mut load = load(&url, Kind::OneShot, Pace::Open { rate: 5000.try_into().unwrap() });
     load.duration = Duration::from_millis(1200);
+    load.timeout = Duration::from_secs(6);
     let last = load.duration + load.timeout;
     let record = record(load);
     assert_eq!(record.failures[&FailureKind::Timeout], record.failed, "{:?}", record.failures);
     assert!(record.failed > 4096, "{}", record.failed);
     let took = Duration::from_nanos(record.end_ns - record.start_ns);
-    assert!(took < last + Duration::from_secs(1), "{took:?}");
+    assert!(took < last + Duration::from_secs(4), "{took:?}");
 }
 
 #[test]
@@ -151,7 +152,7 @@ fn a_stall_of_accept_is_a_gap_that_the_witness_has_not() {
     let accepts = record.accepts.unwrap();
     let gap = accepts.gaps[0];
     assert!(accepts.connections > 10, "{accepts:?}");
-    assert!(gap.us > 595_000 && gap.witness_us < gap.us / 2, "{accepts:?}");
+    assert!(gap.us > 595_000 && gap.us - gap.witness_us > 100_000, "{accepts:?}");
 }
 
 #[test]

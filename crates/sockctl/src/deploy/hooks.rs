@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use sockgen::{App, Argv, Exec, SlotName};
 
 use super::{Deploy, Fault, described};
-use crate::asker::words;
+use crate::asker::{Asker, words};
+use crate::commands::Session;
 use crate::plan::{Active, Command, Desired};
 use crate::report::human;
 use crate::systemd::{SystemdError, Task};
@@ -169,11 +170,15 @@ impl Deploy<'_> {
 
     /// Stops what runs of the hooks, and lets systemd forget how they ended.
     pub(super) async fn forget_hooks(&self) {
+        let Session { app, systemd, .. } = &self.session;
+        // A check that was given up on the way to its end.
+        if let Some(unit) = Asker::new(app, &self.desired.into, systemd).unit() {
+            let _ = systemd.forget(unit, app.health().timeout).await;
+        }
         for hook in Hook::ALL {
-            if hook.wanted(self.session.app, &self.desired) {
+            if hook.wanted(app, &self.desired) {
                 // The next deploy forgets what could not be forgotten now.
-                let (unit, limit) = (hook.unit(self.session.app), self.session.app.hooks().timeout);
-                let _ = self.session.systemd.forget(&unit, limit).await;
+                let _ = systemd.forget(&hook.unit(app), app.hooks().timeout).await;
             }
         }
     }

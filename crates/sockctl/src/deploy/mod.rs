@@ -82,7 +82,7 @@ impl<'a> Deploy<'a> {
     /// Goes all the way.
     ///
     /// # Errors
-    /// [`Error::GivenUp`] when the new slot was given up and everything is as before, [`Error::HalfDone`] when a step on the way back
+    /// [`Error::GivenUp`] when the release failed and the way back came to its end, [`Error::HalfDone`] when a step on the way back
     /// failed, or systemd gave no answer.
     pub async fn run(mut self) -> Result<(), Error> {
         self.tell_begin();
@@ -127,6 +127,7 @@ impl<'a> Deploy<'a> {
     }
 
     async fn steps(&mut self) -> Result<End, String> {
+        let report = self.session.report;
         self.look_at_listeners().await.map_err(|error| error.to_string())?;
         for _ in 0..STEPS_AT_MOST {
             if !self.observe().await.map_err(|error| error.to_string())? {
@@ -141,7 +142,8 @@ impl<'a> Deploy<'a> {
                         return Ok(End::Stays(share));
                     };
                     let into = self.desired.into.clone();
-                    self.promoted(&into, share, all_the_way).map_err(|fault| fault.reason)?;
+                    let said = self.promoted(&into, share, all_the_way);
+                    report.waits("trial", &said.map_err(|fault| fault.reason)?);
                 }
                 Next::Done(outcome) => {
                     let began = Instant::now();
@@ -192,8 +194,8 @@ impl<'a> Deploy<'a> {
             Ok(detail) => self.session.report.done(step.name(), began.elapsed(), &detail),
             Err(fault) => {
                 self.session.report.failed(step.name(), began.elapsed(), &fault.reason);
-                if step == Step::Revive {
-                    self.observed.lost = true;
+                // Then it stops where the plan knows no way on, as at any step on the way back that fails.
+                if step == Step::Revive && self.observed.goes_on_without_old(&self.desired.into) {
                     return Ok(());
                 }
                 // The old slot has begun to go: the new one is live and stays it, whatever keeps the old one.

@@ -18,6 +18,9 @@ use crate::report::human;
 use crate::sockets::Held;
 use crate::systemd::SystemdError;
 
+/// What a slot's environment file says, when it is there.
+const CLOSED: &[u8] = b"SOCKACT_GATE=closed\n";
+
 impl Deploy<'_> {
     pub(super) async fn execute(&mut self, step: Step) -> Result<String, Fault> {
         let new = self.desired.into.clone();
@@ -79,7 +82,7 @@ impl Deploy<'_> {
     }
 
     fn hold(&self, slot: &SlotName) -> Result<String, Fault> {
-        files::write(&self.session.app.env_path(slot), b"SOCKACT_GATE=closed\n")?;
+        files::write(&self.session.app.env_path(slot), CLOSED)?;
         Ok(format!("{slot} will start with a closed gate"))
     }
 
@@ -111,7 +114,11 @@ impl Deploy<'_> {
         match result? {
             Ok(()) if self.session.app.ready() == Ready::Exec => Ok(format!("{slot} runs")),
             Ok(()) => Ok(format!("{slot} said READY=1")),
-            Err(SystemdError::Job { .. }) => Err(self.death(slot, "before READY=1").await),
+            Err(SystemdError::Job { result, .. }) => {
+                // On the way back it is the old slot. Where somebody cancelled its start, it may start another time.
+                self.observed.lost = !forward && result != "canceled";
+                Err(self.death(slot, "before READY=1").await)
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -177,13 +184,17 @@ impl Deploy<'_> {
         };
         match self.dead_within(slot, self.run_of(slot).as_ref(), Duration::from_secs(1)).await {
             Err(_) => Ok(format!("{slot} will start with an open gate ({error})")),
-            Ok(()) => Err(Fault::new(format!("{slot}: {error}"))),
+            Ok(()) => {
+                // The next controller asks it again.
+                files::write(&self.session.app.env_path(slot), CLOSED)?;
+                Err(Fault::new(format!("{slot}: {error}")))
+            }
         }
     }
 
     /// The file first: a standby that crashes comes back as a standby.
     async fn close(&mut self, slot: &SlotName) -> Result<String, Fault> {
-        files::write(&self.session.app.env_path(slot), b"SOCKACT_GATE=closed\n")?;
+        files::write(&self.session.app.env_path(slot), CLOSED)?;
         match self.admin(slot).set_gate(0.0).await {
             Ok(status) => Ok(format!("{slot} stands by, {} connections open", status.connections)),
             Err(error) => Ok(format!("{slot} gives no answer, it will start closed ({error})")),
@@ -246,7 +257,7 @@ impl Deploy<'_> {
         if !self.session.app.gated() {
             return Ok(detail);
         }
-        files::write(&self.session.app.env_path(slot), b"SOCKACT_GATE=closed\n")?;
+        files::write(&self.session.app.env_path(slot), CLOSED)?;
         Ok(detail)
     }
 

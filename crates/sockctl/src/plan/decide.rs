@@ -2,7 +2,7 @@
 
 use sockgen::Share;
 
-use super::{Active, Desired, Next, Observed, Outcome, Step};
+use super::{Active, Desired, Next, Observed, Outcome, SlotState, Step};
 use crate::canary::Canary;
 
 /// The next step from what is there to what is wanted.
@@ -140,9 +140,7 @@ fn swap(desired: &Desired, observed: &Observed) -> Next {
     if !observed.watched {
         return Next::Do(Step::Watch);
     }
-    // With a slot to spare the next deploy need not wait for this one's drain, so nor does this one.
-    let gone =
-        !old.active.runs() || (old.active == Active::Deactivating && observed.slots.len() > 2);
+    let gone = gone(&old, observed);
     let stays = !desired.keep_warm.is_zero() && !observed.ungated && old.active == Active::Active;
     if stays && !old.retires {
         Next::Do(Step::Warm)
@@ -155,6 +153,11 @@ fn swap(desired: &Desired, observed: &Observed) -> Next {
     } else {
         Next::Done(Outcome::Live)
     }
+}
+
+/// With a slot to spare the next deploy need not wait for this one's drain, so nor does this one.
+fn gone(old: &SlotState, observed: &Observed) -> bool {
+    !old.active.runs() || (old.active == Active::Deactivating && observed.slots.len() > 2)
 }
 
 fn back(desired: &Desired, observed: &Observed, reason: &str) -> Next {
@@ -170,14 +173,14 @@ fn back(desired: &Desired, observed: &Observed, reason: &str) -> Next {
         };
     };
     let old = observed.slot(from);
-    let lost = observed.lost && old.active != Active::Active;
+    let lost = old.active != Active::Active && observed.goes_on_without_old(&desired.into);
     if lost && observed.alias_is(&desired.into) && new.active.serves() {
         // Users had it already, and there is nobody to give them to. Nor is there to be, when systemd goes on trying.
-        return if new.held || new.shut() {
+        return if new.held || new.gate.is_some_and(|gate| gate < 1.0) {
             Next::Do(Step::Open)
         } else if !observed.ungated && old.active.runs() && !old.closed() {
             Next::Do(Step::Close)
-        } else if old.active.runs() {
+        } else if !gone(&old, observed) {
             Next::Do(Step::Retire)
         } else {
             Next::Done(Outcome::Kept(reason.into()))

@@ -10,8 +10,12 @@ use sockctl::forecast::forecast;
 use sockctl::plan::{Next, Outcome, Step, next};
 
 fn events() -> impl Strategy<Value = Vec<(usize, Event)>> {
-    let event =
-        prop_oneof![Just(Event::ControllerKilled), Just(Event::StepFails), Just(Event::AllCrash)];
+    let event = prop_oneof![
+        Just(Event::ControllerKilled),
+        Just(Event::StepFails),
+        Just(Event::AllCrash),
+        Just(Event::OldLost)
+    ];
     proptest::collection::vec((0_usize..24, event), 0..5)
 }
 
@@ -205,50 +209,51 @@ fn a_slot_that_serves_without_the_alias_serves_until_the_new_one_does() {
     assert_eq!(steps[4..], named);
 }
 
-/// The way back when the old slot was stopped before, and does not start any more.
-fn way_back_alone(mut model: Model) -> (Outcome, Vec<Step>) {
-    model.stop(&slot("blue"));
-    model.desired.failed = Some("as the test says".into());
-    let mut steps = Vec::new();
-    loop {
-        match next(&model.desired, &model.observed) {
-            Next::Do(Step::Revive) => model.observed.lost = true,
-            Next::Do(step) => model.execute(step),
-            Next::Stay(share) => panic!("stays at {share}"),
-            Next::Done(outcome) => return (outcome, steps),
-        }
-        if let Next::Do(step) = next(&model.desired, &model.observed) {
-            steps.push(step);
-        }
-        assert!(steps.len() < 20, "no end: {steps:?}");
-    }
-}
-
 #[test]
 fn an_old_slot_that_does_not_start_any_more_is_no_dead_end() {
     use Step::*;
-    let after = |count: usize| {
-        let mut model = Model::new(false, false);
-        for _ in 0..count {
+    let way_back = |case: Case, done: usize, change: fn(&mut Model)| {
+        let mut model = Model::of(case);
+        for _ in 0..done {
             match next(&model.desired, &model.observed) {
                 Next::Do(step) => model.execute(step),
-                other => panic!("{other:?} after {count} steps"),
+                other => panic!("{other:?}"),
             }
         }
-        model
+        model.lose_old();
+        change(&mut model);
+        model.desired.failed = Some("as the test says".into());
+        run(model, &[])
     };
+    let (two, nothing) = (Case::default(), |_: &mut Model| {});
     // Link, hold, start: users have met nothing of it.
-    let (outcome, steps) = way_back_alone(after(3));
+    let (outcome, steps) = way_back(two, 3, nothing);
     assert!(matches!(outcome, Outcome::RolledBack(_)), "{outcome:?}");
-    assert_eq!(steps, [Withdraw]);
+    assert_eq!(steps, [Revive, Withdraw]);
     // And probe, commit: it is live, and opened although it is sick.
-    let (outcome, steps) = way_back_alone(after(5));
+    let (outcome, steps) = way_back(two, 5, nothing);
     assert!(matches!(outcome, Outcome::Kept(_)), "{outcome:?}");
-    assert_eq!(steps, [Open]);
-    // And open: it stays.
-    let (outcome, steps) = way_back_alone(after(6));
-    assert!(matches!(outcome, Outcome::Kept(_)), "{outcome:?}");
-    assert_eq!(steps, []);
+    assert_eq!(steps, [Revive, Open]);
+    // And open: it stays, also when it is down at the moment.
+    for change in [nothing, |model: &mut Model| model.restarts("green")] {
+        let (outcome, steps) = way_back(two, 6, change);
+        assert!(matches!(outcome, Outcome::Kept(_)), "{outcome:?}");
+        assert_eq!(steps, [Revive]);
+    }
+    // systemd goes on trying to start the old one: it is stopped, once, also with a slot to spare.
+    for spare in [false, true] {
+        let trying = |model: &mut Model| model.restarts("blue");
+        let (outcome, steps) = way_back(Case { spare, ..two }, 6, trying);
+        assert!(matches!(outcome, Outcome::Kept(_)), "{outcome:?}");
+        assert_eq!(steps, [Revive, Close, Retire]);
+    }
+    // Users meet what is not live: the standby of a rollback, a canary. The way back waits for the old one.
+    let standby = Case { standby: true, ..two };
+    let (_, steps) = way_back(standby, 2, nothing);
+    assert_eq!(steps[..2], [Revive, Revive]);
+    let canary = Case { canary: Some(false), ..two };
+    let (_, steps) = way_back(canary, 5, nothing);
+    assert_eq!(steps[..2], [Revive, Revive]);
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Model {
     runs: u32,
     /// Releases that held their health at some time.
     proven: Vec<ReleaseId>,
+    /// The old slot does not start any more.
+    barren: bool,
 }
 
 impl Model {
@@ -54,7 +56,8 @@ impl Model {
             since: 0,
             since_us: 0,
         };
-        let mut model = Self { desired, observed, runs: 0, proven: vec![release(1)] };
+        let mut model =
+            Self { desired, observed, runs: 0, proven: vec![release(1)], barren: false };
         if let Some(from) = model.desired.from.clone() {
             model.state(&from).release = Some(release(1));
             model.start(&from);
@@ -97,6 +100,12 @@ impl Model {
         state.active = Active::Active;
         (state.invocation, state.retires) = (Some(run), false);
         state.gate = Some(if state.held { 0.0 } else { 1.0 });
+    }
+
+    /// It died, and systemd starts it again in a moment.
+    pub(crate) fn restarts(&mut self, name: &str) {
+        let state = self.state(&slot(name));
+        (state.active, state.gate) = (Active::Activating, None);
     }
 
     pub(crate) fn stop(&mut self, slot: &SlotName) {
@@ -154,6 +163,7 @@ impl Model {
             }
             Step::Retire => self.stop(&old()),
             Step::Reopen => self.gate(&old(), true),
+            Step::Revive if self.barren => self.observed.lost = true,
             Step::Revive => self.start(&old()),
             Step::Return => self.alias(Some(&old())),
             Step::Disable => self.alias(None),
@@ -188,10 +198,23 @@ impl Model {
     /// A killed controller forgets what it has seen; all else stays.
     pub(crate) fn kill_controller(&mut self) {
         (self.observed.verified, self.observed.trialed) = (None, None);
-        self.observed.watched = false;
+        (self.observed.watched, self.observed.lost) = (false, false);
     }
 
-    fn check_promises(&self, step: Step) {
+    /// The old slot stops, and never starts again.
+    pub(crate) fn lose_old(&mut self) {
+        if let Some(old) = self.desired.from.clone() {
+            self.stop(&old);
+            self.barren = true;
+        }
+    }
+
+    /// Somebody gives the old slot its release back, where the way back had to end without it.
+    fn mend_old(&mut self) {
+        (self.barren, self.observed.lost) = (false, false);
+    }
+
+    fn check_promises(&self, step: Step, served: bool) {
         for release in self.accepting() {
             let ungated = self.observed.ungated;
             assert!(
@@ -199,9 +222,8 @@ impl Model {
                 "after {step:?} an unproven release accepts"
             );
         }
-        let served = self.desired.from.is_some();
         assert!(!served || !self.accepting().is_empty(), "after {step:?} nobody accepts");
-        if matches!(step, Step::Canary | Step::Trial) {
+        if matches!(step, Step::Canary | Step::Trial) && !self.barren {
             let old = self.desired.from.as_ref().map(|slot| &self.observed.slots[slot]);
             assert_eq!(
                 old.and_then(|old| old.gate),
@@ -222,7 +244,8 @@ impl Model {
             let standby = slot.retires && slot.held && !self.desired.keep_warm.is_zero();
             let drains = slot.active == Active::Deactivating && self.observed.slots.len() > 2;
             let runs = slot.active.runs() && !standby && !drains;
-            assert_eq!(runs, live == Some(name), "{name} at the end of {outcome:?}");
+            let lost = self.barren && self.desired.from.as_ref() == Some(name);
+            assert_eq!(runs, live == Some(name) && !lost, "{name} at the end of {outcome:?}");
         }
     }
 }
@@ -258,6 +281,8 @@ pub(crate) enum Event {
     StepFails,
     /// Every slot that is up crashes, and systemd restarts it.
     AllCrash,
+    /// The old slot is gone for good.
+    OldLost,
 }
 
 pub(crate) fn run(mut model: Model, events: &[(usize, Event)]) -> (Outcome, Vec<Step>) {
@@ -282,8 +307,17 @@ pub(crate) fn run(mut model: Model, events: &[(usize, Event)]) -> (Outcome, Vec<
         if now.contains(&Event::StepFails) && model.desired.failed.is_none() {
             model.desired.failed = Some("as the test says".into());
         } else {
+            // One that is lost is missed from then on; what is left of the others is not taken from users, too.
+            let lost = model.barren;
+            let served = model.desired.from.is_some() && !(lost && model.accepting().is_empty());
             model.execute(step);
-            model.check_promises(step);
+            model.check_promises(step, served);
+            if step == Step::Revive && lost {
+                let into = model.desired.into.clone();
+                if !model.observed.goes_on_without_old(&into) {
+                    model.mend_old();
+                }
+            }
         }
         if now.contains(&Event::ControllerKilled) {
             model.kill_controller();
@@ -292,7 +326,10 @@ pub(crate) fn run(mut model: Model, events: &[(usize, Event)]) -> (Outcome, Vec<
             let slots = model.observed.slots.clone();
             let up = slots.iter().filter(|(_, slot)| slot.active.runs());
             up.for_each(|(name, _)| model.start(name));
-            model.check_promises(step);
+            model.check_promises(step, model.desired.from.is_some() && !model.barren);
+        }
+        if now.contains(&Event::OldLost) {
+            model.lose_old();
         }
     }
     panic!("no end: {steps:?}");

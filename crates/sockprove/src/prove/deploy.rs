@@ -19,7 +19,7 @@ pub struct Deploy {
     pub began_ns: u64,
     /// When it had ended.
     pub ended_ns: u64,
-    /// `live`, `nothing`, `rolled-back`, `undone`, `canary`; none when it ended without a word.
+    /// `live`, `nothing`, `rolled-back`, `kept`, `undone`, `canary`; none when it ended without a word.
     pub outcome: Option<String>,
     /// What it did, in order.
     pub steps: Vec<Step>,
