@@ -138,16 +138,20 @@ impl<'a> Generator<'a> {
                 .filter(|name| !names.contains(name)),
         );
         let mut neighbours = Neighbours::default();
-        // Who has units already does not lose them to one that comes.
-        let (old, new): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|name| Kept::read(self.root, &self.place, name).has_units());
-        old.iter().chain(&new).filter(|name| !self.application(name, &mut neighbours)).count()
+        // Nothing here keeps what is installed from opening; and who has units already does not lose them to one that comes.
+        all.sort_by_cached_key(|name| {
+            let kept = Kept::read(self.root, &self.place, name).has_units();
+            (self.installed(name).is_empty(), !kept)
+        });
+        all.iter().filter(|name| !self.application(name, &mut neighbours)).count()
     }
 
     /// One application; false when something is wrong with it, which has been said then.
     fn application(&mut self, name: &AppName, neighbours: &mut Neighbours) -> bool {
         let kept = Kept::read(self.root, &self.place, name);
-        if self.is_installed(name) {
+        let installed = self.installed(name);
+        if !installed.is_empty() {
+            neighbours.add(name, &installed);
             if kept.is_new() || kept.has_units() {
                 self.log.say(
                     Level::Info,
@@ -186,10 +190,9 @@ impl<'a> Generator<'a> {
         self.keep(name, &kept, &set) && fine
     }
 
-    /// Whether `sockgen install` has put it where systemd looks first.
-    fn is_installed(&self, name: &AppName) -> bool {
-        let folder = below(self.root, self.place.units());
-        ours(&folder, name).is_ok_and(|units| !units.is_empty())
+    /// The units that `sockgen install` has put where systemd looks first.
+    fn installed(&self, name: &AppName) -> Texts {
+        ours(&below(self.root, self.place.units()), name).unwrap_or_default()
     }
 
     /// The units that the manifest gives, when nothing is in their way.
