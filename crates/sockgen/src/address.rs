@@ -69,9 +69,13 @@ impl Address {
     pub(crate) fn parse(given: &str) -> Result<Self, AddressError> {
         let refuse = |broken, hint: &str| Err(AddressError::new(given, broken, hint));
         if given.starts_with('/') {
-            return match unix_path_broken(given) {
-                None => Ok(Self::Unix(PathBuf::from(given))),
-                Some(broken) => refuse(broken, "use a path such as /run/shop.sock"),
+            let path = Path::new(given);
+            return match (unix_path_broken(given), beyond_var_run(path)) {
+                (Some(broken), _) => refuse(broken, "use a path such as /run/shop.sock"),
+                (None, Some(real)) => {
+                    refuse("systemd listens in /run instead", &format!("write {}", real.display()))
+                }
+                (None, None) => Ok(Self::Unix(path.to_owned())),
             };
         }
         if !given.is_empty() && given.chars().all(|c| c.is_ascii_digit()) {
@@ -133,10 +137,15 @@ fn unix_path_broken(path: &str) -> Option<&'static str> {
     if path[1..].split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Some("the path has an empty part, . or ..");
     }
-    if Path::new(path).starts_with("/run/sockact") {
+    if ["/run/sockact", "/var/run/sockact"].iter().any(|own| Path::new(path).starts_with(own)) {
         return Some("/run/sockact is sockact's own");
     }
     None
+}
+
+/// What systemd makes of a path below `/var/run`, however that is spelt; the kernel knows a socket by that one alone.
+pub(crate) fn beyond_var_run(path: &Path) -> Option<PathBuf> {
+    path.strip_prefix("/var/run").ok().map(|rest| Path::new("/run").join(rest))
 }
 
 impl Address {

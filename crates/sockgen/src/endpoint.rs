@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::address::{Address, AddressError, port_number};
+use crate::address::{Address, AddressError, beyond_var_run, port_number};
 pub use vsock::Vsock;
 
 /// A public socket of any kind that slots can share (systemd.socket(5)).
@@ -110,7 +110,9 @@ impl Endpoint {
         // A bare port is all of IPv6 and, unless it is told otherwise, of IPv4.
         let listen = match (port_number(value), value.starts_with('/')) {
             (Some(port), _) => Listen::Ip((std::net::Ipv6Addr::UNSPECIFIED, port).into()),
-            (None, true) => Listen::Path(value.into()),
+            (None, true) => {
+                Listen::Path(beyond_var_run(value.as_ref()).unwrap_or_else(|| value.into()))
+            }
             (None, false) => match value.parse() {
                 Ok(at) => Listen::Ip(at),
                 Err(_) => Listen::Vsock(vsock::parse(value.strip_prefix("vsock:")?).ok()?),
@@ -342,6 +344,13 @@ mod tests {
         }
         let all = Endpoint::of_setting("ListenDatagram", "53", false);
         assert_eq!(all, Some(endpoint("datagram [::]:53")));
+        // As systemd has it, and so the kernel.
+        for value in ["/var/run/a", "//var/./run//a"] {
+            let read = Endpoint::of_setting("ListenStream", value, false);
+            assert_eq!(read, Some(endpoint("stream /run/a")), "{value}");
+        }
+        let other = Endpoint::of_setting("ListenStream", "/var/running/a", false);
+        assert_eq!(other, Some(endpoint("stream /var/running/a")));
         for (key, value) in [
             ("ListenStream", "@abstract"),
             ("ListenSequentialPacket", "vsock::80"),
