@@ -89,7 +89,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Beside `/etc/default/shop`, a file that only its owner may read: version control keeps no such mode, and no empty directory.
+/// Beside `/etc/default/shop`, files that only their owner may read: version control keeps no such mode, and no empty directory.
 fn secret(machine: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     if machine.join("etc/default/shop").exists() {
@@ -97,6 +97,12 @@ fn secret(machine: &Path) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "A=secret\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        // Everybody may read the file, and nobody gets to it.
+        let closed = machine.join("etc/shop/closed");
+        fs::create_dir(&closed).unwrap();
+        fs::write(closed.join("variables"), "B=open=1\n").unwrap();
+        fs::set_permissions(closed.join("variables"), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
     }
 }
 
@@ -116,7 +122,7 @@ fn units_become_manifests() {
 /// No secret, and nothing of a file that not everybody may read, reaches a file that everybody may.
 fn secrets_stay_where_they_are(folder: &Path, made: &BTreeMap<String, String>) {
     for (name, text) in made {
-        for secret in ["hunter2", "API_TOKEN = ", "abc", "A=secret"] {
+        for secret in ["hunter2", "API_TOKEN = ", "abc", "A=secret", "sesame", "open=1"] {
             assert!(!text.contains(secret), "{secret} is in {}/{name}", folder.display());
         }
     }

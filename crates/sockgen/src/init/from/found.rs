@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -130,13 +131,29 @@ fn open(unit: &str) -> Vec<Open> {
     let endpoints = listening::of_processes(&main_processes(unit)).unwrap_or_default();
     let with_access = |endpoint: Endpoint| {
         let found = endpoint.path().and_then(|path| fs::metadata(path).ok());
+        let (key, value) = endpoint.setting();
         Open {
             mode: found.as_ref().map(|found| found.permissions().mode() & 0o777),
             owner: found.map(|found| (found.uid(), found.gid())),
-            endpoint,
+            // The kernel has the path that the program gave; systemd's is to be in the manifest.
+            endpoint: match endpoint.path() {
+                Some(_) => Endpoint::of_setting(key, &value, false).unwrap_or(endpoint),
+                None => endpoint,
+            },
         }
     };
     endpoints.into_iter().map(with_access).collect()
+}
+
+/// Whether everybody may read the file, and gets to it: its directories count as much as its own mode.
+fn is_public(file: &Path, root: &Path) -> io::Result<bool> {
+    let (file, root) = (file.canonicalize()?, root.canonicalize()?);
+    let found = fs::metadata(&file)?;
+    // Those above an image are this machine's, not the image's.
+    let mut folders = file.ancestors().skip(1).take_while(|folder| **folder != *root);
+    let passable =
+        |folder: &Path| fs::metadata(folder).is_ok_and(|found| found.mode() & 0o001 != 0);
+    Ok(found.is_file() && found.mode() & 0o004 != 0 && folders.all(passable))
 }
 
 fn environment(unit: &Unit, root: &Path) -> BTreeMap<String, EnvironmentFile> {
@@ -146,8 +163,7 @@ fn environment(unit: &Unit, root: &Path) -> BTreeMap<String, EnvironmentFile> {
     });
     let read = |path: String| {
         let at = below(root, Path::new(&path));
-        let open = fs::metadata(&at).map(|found| found.is_file() && found.mode() & 0o004 != 0);
-        let file = match open {
+        let file = match is_public(&at, root) {
             Ok(true) => {
                 fs::read_to_string(&at).map_or(EnvironmentFile::Missing, EnvironmentFile::Text)
             }

@@ -63,7 +63,7 @@ fn one(name: &str, value: &str, from: &str, variables: &mut Variables, notes: &m
         return;
     }
     variables.all.insert(name.to_owned(), value.to_owned());
-    let secret = is_secret(name);
+    let secret = is_secret(name, value);
     let taken = ["SOCKACT_", "LISTEN_", "NOTIFY_"].iter().any(|prefix| name.starts_with(prefix));
     let why = if taken {
         "systemd or sockact sets it"
@@ -79,8 +79,17 @@ fn one(name: &str, value: &str, from: &str, variables: &mut Variables, notes: &m
     notes.lost.push((format!("{name} of {from}"), why.to_owned()));
 }
 
-fn is_secret(name: &str) -> bool {
-    SECRET.iter().any(|part| name.to_uppercase().contains(part))
+fn is_secret(name: &str, value: &str) -> bool {
+    SECRET.iter().any(|part| name.to_uppercase().contains(part)) || has_password(value)
+}
+
+/// Whether there is a URL such as `postgres://shop:password@db/shop` in it.
+fn has_password(value: &str) -> bool {
+    value.split("://").skip(1).any(|rest| {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let user = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
+        user.is_some_and(|(_, password)| !password.is_empty())
+    })
 }
 
 fn uses(word: &str, name: &str) -> bool {
@@ -134,10 +143,12 @@ pub(super) fn command(
         return Err(broken("it names no program"));
     }
     let program = words.remove(0);
-    let secret = variables.keys().find(|name| {
-        is_secret(name) && words.iter().any(|word| uses(word, name)) && !prefixes.contains(':')
+    let secret = variables.iter().find(|(name, value)| {
+        is_secret(name, value)
+            && words.iter().any(|word| uses(word, name))
+            && !prefixes.contains(':')
     });
-    if let Some(name) = secret {
+    if let Some((name, _)) = secret {
         return Err(broken(&format!(
             "it uses ${name}, which looks like a secret, and everybody may read a manifest"
         )));
