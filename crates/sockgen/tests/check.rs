@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use sockgen::check::{Finding, Loader, RULES, Severity, Units, check, verify};
-use sockgen::{App, render};
+use sockgen::{App, Place, render};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,6 +145,18 @@ fn a_drop_in_counts() {
 }
 
 /// What most of a distribution's units are: they have systemd's defaults, which is worth no alarm.
+#[test]
+fn a_users_own_units_are_good() {
+    let place = Place::user(|name| match name {
+        "XDG_RUNTIME_DIR" => Some("/run/user/1000".into()),
+        _ => Some("/home/ann".into()),
+    });
+    let text = fs::read_to_string(folder().join("sockact.toml")).unwrap();
+    let text = format!("{text}\n[directives.service]\nLogLevelMax = \"info\"\n");
+    let app = App::parse_for(&place.unwrap(), &text).unwrap();
+    assert_eq!(check(&units(&texts(&app))), []);
+}
+
 #[test]
 fn units_of_one_service_get_notes() {
     let mut units = Units::default();

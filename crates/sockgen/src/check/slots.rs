@@ -258,10 +258,12 @@ pub(super) fn contract(units: &Roles<'_>) -> Vec<At> {
         if ungated(slot) {
             continue;
         }
-        let end = format!("/{name}.env");
+        // Below /run, or a user's own $XDG_RUNTIME_DIR.
+        let app = slot.stem().strip_suffix(&format!("-{name}")).unwrap_or_default();
+        let end = format!("/sockact/{app}/{name}.env");
         let gate = slot.all("Service", "EnvironmentFile");
-        if !gate.iter().any(|e| e.value.starts_with("-/run/sockact/") && e.value.ends_with(&end)) {
-            let text = format!("no EnvironmentFile=-/run/sockact/...{end}: it starts ungated");
+        if !gate.iter().any(|e| e.value.starts_with("-/") && e.value.ends_with(&end)) {
+            let text = format!("no EnvironmentFile=-/run{end}: it starts ungated");
             found.push(At::key(slot, "Service", "EnvironmentFile", text));
         }
         let private = units.admin_sockets().any(|socket| {
