@@ -146,6 +146,20 @@ fn a_drop_in_counts() {
 
 /// What most of a distribution's units are: they have systemd's defaults, which is worth no alarm.
 #[test]
+fn what_is_off_under_another_name_is_off() {
+    for drop_in in [
+        "[Unit]\nStartLimitIntervalSec=60s\n[Service]\nStartLimitInterval=0\n",
+        "[Unit]\nStartLimitIntervalSec=60s\nStartLimitBurst=0\n",
+        "[Service]\nTimeoutStopSec=0\n",
+        "[Service]\nTimeoutStopSec=1s\nTimeoutSec=infinity\n",
+    ] {
+        let mut units = units(&texts(&good()));
+        units.add_drop_in("shop-blue.service", "a.conf", drop_in);
+        assert_eq!(check(&units), [], "{drop_in}");
+    }
+}
+
+#[test]
 fn a_users_own_units_are_good() {
     let place = Place::user(|name| match name {
         "XDG_RUNTIME_DIR" => Some("/run/user/1000".into()),

@@ -16,20 +16,25 @@ fn accepting<'a>(units: &Roles<'a>) -> impl Iterator<Item = &'a Unit> {
     units.slots().chain(units.proxies())
 }
 
-/// The start limit, under its older names too, which systemd still reads.
+/// Older names that systemd still reads: of those for one setting the last counts.
+const INTERVAL: [(&str, &str); 3] = [
+    ("Unit", "StartLimitIntervalSec"),
+    ("Unit", "StartLimitInterval"),
+    ("Service", "StartLimitInterval"),
+];
+const BURST: [(&str, &str); 2] = [("Unit", "StartLimitBurst"), ("Service", "StartLimitBurst")];
+
+/// Either of them at 0 switches the limit off.
 fn start_limited(unit: &Unit) -> bool {
-    let keys = [
-        ("Unit", "StartLimitIntervalSec"),
-        ("Unit", "StartLimitInterval"),
-        ("Service", "StartLimitInterval"),
-        ("Unit", "StartLimitBurst"),
-        ("Service", "StartLimitBurst"),
-    ];
-    !keys.iter().any(|(section, key)| unit.value(section, key).and_then(micros) == Some(0))
+    let off = |keys| unit.last_of(keys).is_some_and(|entry| micros(&entry.value) == Some(0));
+    !off(&INTERVAL) && !off(&BURST)
 }
 
 pub(super) fn start_limit(units: &Roles<'_>) -> Vec<At> {
-    let at = |unit, text| At::key(unit, "Unit", "StartLimitIntervalSec", text);
+    let at = |unit: &Unit, text| match unit.last_of(&INTERVAL) {
+        Some(entry) => At::entry(unit, entry, text),
+        None => At::unit(unit, text),
+    };
     let slots = receivers(units).filter(|unit| start_limited(unit)).map(|unit| {
         at(unit, "StartLimitIntervalSec= is not 0: failed starts close the sockets".to_owned())
     });
@@ -223,11 +228,13 @@ pub(super) fn drain(units: &Roles<'_>) -> Vec<At> {
         else {
             continue;
         };
+        let set = slot.last_of(&[("Service", "TimeoutStopSec"), ("Service", "TimeoutSec")]);
         // DefaultTimeoutStopSec= is 90 s (systemd-system.conf(5)).
-        let stop = slot.value("Service", "TimeoutStopSec").unwrap_or("90s");
-        if micros(stop).is_some_and(|stop| stop <= drain) {
-            let text = format!("TimeoutStopSec={stop} is not longer than the drain of {drain} us");
-            found.push(At::key(slot, "Service", "TimeoutStopSec", text));
+        let (key, stop) = set.map_or(("TimeoutStopSec", "90s"), |e| (&e.key, &e.value));
+        // As infinity, 0 is no timeout at all.
+        if micros(stop).is_some_and(|stop| stop != 0 && stop <= drain) {
+            let text = format!("{key}={stop} is not longer than the drain of {drain} us");
+            found.push(At::key(slot, "Service", key, text));
         }
         if !matches!(slot.value("Service", "KillMode"), Some("mixed" | "process")) {
             let text = "not KillMode=mixed: its helpers are ended while it drains";

@@ -90,8 +90,18 @@ impl Unit {
 
     /// The assignments of a key that count: an empty one forgets those before it.
     pub(crate) fn all<'a>(&'a self, section: &str, key: &str) -> Vec<&'a Entry> {
+        self.all_of(&[(section, key)])
+    }
+
+    /// The last assignment under any of the names that one setting has, each with its section.
+    pub(crate) fn last_of<'a>(&'a self, names: &[(&str, &str)]) -> Option<&'a Entry> {
+        self.all_of(names).pop()
+    }
+
+    fn all_of<'a>(&'a self, names: &[(&str, &str)]) -> Vec<&'a Entry> {
         let mut found = Vec::new();
-        for entry in self.entries.iter().filter(|e| e.key == key && *e.section == *section) {
+        let named = |e: &&Entry| names.contains(&(&*e.section, e.key.as_str()));
+        for entry in self.entries.iter().filter(named) {
             if entry.value.is_empty() {
                 found.clear();
             } else {
