@@ -129,6 +129,11 @@ impl Store {
     /// Nobody but the owner may look into it, nor into the one above.
     fn make_folder(&self) -> Result<(), SecretError> {
         let above = self.folder.parent().unwrap_or(&self.folder);
+        // Beside the secrets are the manifests, which are no secret.
+        let manifests = above.parent().unwrap_or(above);
+        let mut open = DirBuilder::new();
+        open.recursive(true).mode(0o755);
+        open.create(manifests).map_err(SecretError::file("make", manifests))?;
         for folder in [above, &self.folder] {
             let mut private = DirBuilder::new();
             private.recursive(true).mode(0o700);
@@ -200,6 +205,8 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new\n");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o400);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o7777, 0o700);
+        let manifests = fs::metadata(root.path().join("etc/sockact")).unwrap();
+        assert_eq!(manifests.mode() & 0o777, 0o755, "manifests are everybody's to read");
         let names: Vec<_> = store.list().unwrap().into_iter().map(|one| one.name).collect();
         assert_eq!(names, [name.clone(), other]);
         store.remove(&name).unwrap();
