@@ -74,6 +74,7 @@ struct Sysusers<'a> {
 #[template(path = "extras/tmpfiles.conf", escape = "none")]
 struct Tmpfiles<'a> {
     app: &'a str,
+    /// Each with mode, user and group.
     folders: BTreeMap<String, String>,
     kept: BTreeSet<String>,
 }
@@ -164,9 +165,9 @@ fn tmpfiles(app: &App) -> Tmpfiles<'_> {
     // Specifiers are expanded in it, as in a unit (tmpfiles.d(5)).
     let text = |path: &Path| path.display().to_string().replace('%', "%%");
     let mut folders = BTreeMap::from([
-        (text(app.place().manifests()), "0755".to_owned()),
-        (text(&app.releases_dir()), "0755".to_owned()),
-        (text(&app.run_dir()), "0755".to_owned()),
+        (text(app.place().manifests()), "0755 root root".to_owned()),
+        (text(&app.releases_dir()), "0755 root root".to_owned()),
+        (text(&app.run_dir()), "0755 root root".to_owned()),
     ]);
     let mut kept = BTreeSet::from([text(&app.state_dir()), text(&app.run_dir())]);
     for listener in app.listeners() {
@@ -175,7 +176,9 @@ fn tmpfiles(app: &App) -> Tmpfiles<'_> {
         let mode = listener.access.as_ref().and_then(|access| access.directory_mode);
         let own = path.parent().filter(|folder| folder.parent() != Some(Path::new("/")));
         if let Some(folder) = own {
-            folders.insert(text(folder), format!("{:04o}", mode.unwrap_or(0o755)));
+            // Only where it makes it: one that is there, such as /var/tmp, stays as it is.
+            let made = format!(":{:04o} :root :root", mode.unwrap_or(0o755));
+            folders.entry(text(folder)).or_insert(made);
         }
     }
     Tmpfiles { app: app.name().as_ref(), folders, kept }
