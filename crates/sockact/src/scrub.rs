@@ -4,7 +4,7 @@ use std::process::Command;
 
 /// The variables by which systemd speaks to one process (`sd_listen_fds(3)`, `sd_notify(3)`,
 /// `sd_watchdog_enabled(3)`, `systemd.exec(5)`), and those of a slot.
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 12] = [
     "LISTEN_FDS",
     "LISTEN_PID",
     "LISTEN_PIDFDID",
@@ -16,6 +16,7 @@ const VARIABLES: [&str; 11] = [
     "SOCKACT_SLOT",
     "SOCKACT_GATE",
     "SOCKACT_DRAIN_USEC",
+    "SOCKACT_HEALTH",
 ];
 
 /// Removes from a child's environment what is meant for this process alone.
@@ -36,4 +37,18 @@ pub fn scrub(command: &mut Command) -> &mut Command {
         command.env_remove(name);
     }
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_slot_is_left() {
+        let mut command = Command::new("env");
+        let slot = ["SOCKACT_SLOT", "SOCKACT_GATE", "SOCKACT_DRAIN_USEC", "SOCKACT_HEALTH"];
+        scrub(command.envs(slot.map(|name| (name, "x"))).env("OWN", "x"));
+        let left: Vec<_> = command.get_envs().filter(|(_, value)| value.is_some()).collect();
+        assert_eq!(left, [("OWN".as_ref(), Some("x".as_ref()))]);
+    }
 }
