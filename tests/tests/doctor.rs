@@ -235,6 +235,7 @@ fn every_hazard_is_found_and_mended() {
     for case in CASES {
         check(&shop, case);
     }
+    readdressed(&shop);
     unfinished(&shop);
     let met: BTreeSet<_> = CASES.iter().map(|case| case.hazard).collect();
     let of_their_own = [Hazard::Unfinished, Hazard::Unsynchronised];
@@ -244,6 +245,26 @@ fn every_hazard_is_found_and_mended() {
         .collect();
     assert!(missing.is_empty(), "no case of {missing:?}");
     clock(&shop);
+}
+
+/// A reload would make systemd drop the descriptor: `--fix` leaves it open, and what is printed puts the address back.
+fn readdressed(shop: &Shop) {
+    let unit = "/etc/systemd/system/shop-http.socket";
+    for make in [
+        format!("sed -i s/8080/9090/ {unit}"),
+        format!(
+            "mkdir {unit}.d; printf '[Socket]\\nListenStream=\\nListenStream=9090\\n' >{unit}.d/port.conf"
+        ),
+    ] {
+        sh(shop, &make).ok();
+        let found = findings(shop, &["--fix"]);
+        let this =
+            found.iter().find(|f| f["id"] == Hazard::NotReloaded.id()).expect("not reloaded");
+        assert_eq!(this["fixable"], false, "{this:#}");
+        assert!(found.iter().all(|f| f["id"] != Hazard::LostSocket.id()), "{found:#?}");
+        sh(shop, this["mend"].as_str().expect("a command")).ok();
+        all_is_well(shop, "the address is back");
+    }
 }
 
 /// While a deploy is at work its states are no findings; when it was killed, that is the finding.

@@ -2,9 +2,13 @@
 
 mod alias;
 mod machine;
+mod reload;
 mod slots;
 mod sockets;
 mod units;
+
+#[cfg(test)]
+mod tests;
 
 use super::facts::Facts;
 use super::finding::{Cure, Finding};
@@ -20,6 +24,7 @@ pub fn diagnose(facts: &Facts) -> Vec<Finding> {
     found.extend(unfinished(facts));
     found.extend(slots::slots(facts));
     found.extend(machine::machine(facts));
+    reload::guard(facts, &mut found);
     if facts.app.place().is_user() {
         for finding in &mut found {
             finding.mend = for_a_user(&finding.mend);

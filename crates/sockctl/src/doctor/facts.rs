@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use sockgen::install::Readdressed;
 use sockgen::{App, ListenerName, SlotName};
 
 use crate::plan::Active;
@@ -30,6 +31,8 @@ pub struct Facts {
     pub units: BTreeMap<String, Unit>,
     /// Every public listener.
     pub listeners: BTreeMap<ListenerName, Seen>,
+    /// The listeners whose units have lost their address on disk, and by what.
+    pub readdressed: BTreeMap<ListenerName, Readdressed>,
     /// The file systems that a deploy writes to.
     pub disks: Vec<Disk>,
     /// The clock.

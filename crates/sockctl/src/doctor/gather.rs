@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
+use sockgen::install::readdressed;
 use sockgen::{App, Exec, SlotName, UnitFile};
 use zbus::Variant;
 
@@ -57,6 +58,11 @@ pub async fn gather(app: &App, systemd: &Systemd) -> Result<Facts, Error> {
         slots,
         units: names.zip(units).collect(),
         listeners: sockets::survey(app, systemd.pid())?,
+        readdressed: app
+            .listeners()
+            .iter()
+            .filter_map(|listener| Some((listener.name.clone(), readdressed(app, listener)?)))
+            .collect(),
         disks: disks(app)?,
         clock,
         app: app.clone(),

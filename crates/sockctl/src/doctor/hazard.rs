@@ -93,7 +93,7 @@ hazards! {
     "D14" DropIn Warning: "A drop-in changes a unit of ours, or one slot and not the other",
         "what was proven is not what runs, and the slots differ", "remove it, or give it to every slot";
     "D15" NotReloaded Warning: "Unit files changed, and systemd has not read them",
-        "anybody's reload applies the change at any moment", "`--fix`: reload";
+        "anybody's reload applies the change at any moment", "`--fix`: reload; never while that closes a port";
     "D16" ChangedUnit Warning: "A unit file is not what sockgen makes of the installed manifest",
         "an edit by hand is lost at the next install, a missing file is a missing unit", "`sockgen install` with the installed manifest";
     "D17" NotLoaded Critical: "systemd cannot load a unit",

@@ -90,6 +90,16 @@ pub(crate) fn files(root: &Path, place: &Place, unit: &str) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The drop-ins of a unit in the order in which systemd reads them; of those with one name the first folder's alone.
+pub(super) fn in_order(root: &Path, place: &Place, unit: &str) -> Vec<PathBuf> {
+    let names = drop_in_names(unit);
+    let mut by_name = BTreeMap::new();
+    for path in names.iter().flat_map(|name| files(root, place, name)) {
+        by_name.entry(path.file_name().map(ToOwned::to_owned)).or_insert(path);
+    }
+    by_name.into_values().collect()
+}
+
 fn read(path: PathBuf, units: &[&UnitFile]) -> DropIn {
     // One that cannot be read is shown nevertheless, as one that says nothing.
     let text = fs::read(&path).unwrap_or_default();

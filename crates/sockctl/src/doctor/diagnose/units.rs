@@ -13,7 +13,7 @@ const DESCRIPTORS_AT_LEAST: u64 = 16_384;
 
 const SOMEBODYS: &str = "somebody set it on purpose, and knows why";
 
-const RELOAD: &str = "systemctl daemon-reload";
+pub(super) const RELOAD: &str = "systemctl daemon-reload";
 
 /// One rule on a unit as loaded: when it is broken, what was seen, and the key that a drop-in would have.
 type Rule = (Hazard, &'static str, fn(&Unit) -> Option<String>);
@@ -100,7 +100,7 @@ fn of_unit(facts: &Facts, name: &str, unit: &Unit) -> Vec<Finding> {
     found
 }
 
-fn install(facts: &Facts) -> String {
+pub(super) fn install(facts: &Facts) -> String {
     format!("sockgen install {}", facts.app.manifest_path().display())
 }
 
