@@ -137,13 +137,7 @@ fn in_the_way(endpoint: &Endpoint) -> Vec<Inode> {
 
 /// The process with the lowest number that holds one of the sockets; systemd before its services.
 fn holder(endpoint: &Endpoint, inodes: &[Inode]) -> Holder {
-    let mut pids: Vec<u32> = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect();
-    pids.sort_unstable();
-    let Some(pid) = pids.into_iter().find(|pid| holds(*pid, inodes)) else {
+    let Some(pid) = pids().into_iter().find(|pid| holds(*pid, inodes)) else {
         return Holder::default();
     };
     let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
@@ -153,6 +147,25 @@ fn holder(endpoint: &Endpoint, inodes: &[Inode]) -> Holder {
         _ => unit_of(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default()),
     };
     Holder { pid: Some(pid), command, unit }
+}
+
+/// Every process, the lowest number first.
+fn pids() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    let mut pids: Vec<u32> =
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// Whether PID 1 or a user's own systemd has the socket that listens there, as far as we may see.
+pub(crate) fn systemd_has(endpoint: &Endpoint) -> bool {
+    let inodes = listening(endpoint, 1).unwrap_or_default();
+    let is_systemd = |pid: u32| {
+        let comm = fs::read_to_string(format!("/proc/{pid}/comm"));
+        pid == 1 || comm.is_ok_and(|comm| comm == "systemd\n")
+    };
+    !inodes.is_empty() && pids().into_iter().any(|pid| is_systemd(pid) && holds(pid, &inodes))
 }
 
 fn holds(pid: u32, inodes: &[Inode]) -> bool {

@@ -7,11 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::ports::{self, Tried};
+use super::readdressed::readdressed;
 use super::systemd::{self, UnitState};
 use super::{InstallError, Request};
 use crate::check::Unit;
 use crate::endpoint::{ENDPOINT_KEYS, Endpoint};
-use crate::model::{App, Exec};
+use crate::model::{App, Exec, Listener};
 use crate::names::{AppName, SecretName, SlotName};
 use crate::place::{Place, Scope, below};
 use crate::render::{UnitFile, owner_of};
@@ -68,6 +69,10 @@ pub(crate) struct Snapshot {
     pub(crate) manifest: Option<String>,
     /// The other applications that are installed.
     pub(crate) others: Vec<App>,
+    /// Where systemd has a public socket open, by its unit: what the installed manifest says, and the kernel, whatever is in the file now.
+    pub(crate) open: BTreeMap<String, Endpoint>,
+    /// Drop-ins that take the manifest's address from such a socket at the next reload.
+    pub(crate) readdressing: BTreeMap<String, Vec<PathBuf>>,
     /// The states of the units; `None` for an image.
     pub(crate) states: Option<BTreeMap<String, UnitState>>,
     /// What trying the addresses gave, by listener; those that are ours already are not tried.
@@ -114,6 +119,8 @@ impl Snapshot {
             elsewhere: elsewhere(root, app, &names),
             manifest: read_if_there(&below(root, &app.manifest_path()))?,
             others: others(root, app)?,
+            open: BTreeMap::new(),
+            readdressing: BTreeMap::new(),
             states,
             tried: BTreeMap::new(),
             program: program(root, app),
@@ -123,6 +130,8 @@ impl Snapshot {
             accounts: accounts(root),
         };
         if request.root.is_none() {
+            snapshot.open = open(app);
+            snapshot.readdressing = snapshot.readdressing(app);
             snapshot.tried = snapshot.try_addresses(app);
         }
         Ok(snapshot)
@@ -159,19 +168,45 @@ impl Snapshot {
         self.states.as_ref().and_then(|all| all.get(unit)).is_some_and(UnitState::is_live)
     }
 
-    fn try_addresses(&self, app: &App) -> BTreeMap<String, Tried> {
-        let open_already = |unit: &str, address: &Endpoint| {
-            let open = self.ours.get(unit).and_then(|text| listens_on(unit, text));
-            self.is_live(unit) && open.is_some_and(|open| open.setting() == address.setting())
+    /// Where a live socket is open.
+    pub(crate) fn open_at(&self, unit: &str) -> Option<Endpoint> {
+        let file = || self.ours.get(unit).and_then(|text| listens_on(unit, text));
+        self.open.get(unit).cloned().or_else(file)
+    }
+
+    fn is_open_at(&self, unit: &str, address: &Endpoint) -> bool {
+        let open = self.open_at(unit);
+        self.is_live(unit) && open.is_some_and(|open| open.setting() == address.setting())
+    }
+
+    fn readdressing(&self, app: &App) -> BTreeMap<String, Vec<PathBuf>> {
+        let of = |listener: &Listener| {
+            let unit = app.socket_unit(&listener.name).to_string();
+            let drop_ins = readdressed(app, listener)?.drop_ins;
+            let loses = self.is_open_at(&unit, &listener.address) && !drop_ins.is_empty();
+            loses.then_some((unit, drop_ins))
         };
+        app.listeners().iter().filter_map(of).collect()
+    }
+
+    fn try_addresses(&self, app: &App) -> BTreeMap<String, Tried> {
         app.listeners()
             .iter()
             .filter(|listener| {
-                !open_already(app.socket_unit(&listener.name).as_ref(), &listener.address)
+                !self.is_open_at(app.socket_unit(&listener.name).as_ref(), &listener.address)
             })
             .map(|listener| (listener.name.to_string(), ports::try_listener(listener)))
             .collect()
     }
+}
+
+/// The public sockets of the installed manifest that systemd has open.
+fn open(app: &App) -> BTreeMap<String, Endpoint> {
+    let Ok(before) = App::load(Path::new("/"), app.place(), app.name()) else {
+        return BTreeMap::new();
+    };
+    let open = before.listeners().iter().filter(|listener| ports::systemd_has(&listener.address));
+    open.map(|l| (before.socket_unit(&l.name).to_string(), l.address.clone())).collect()
 }
 
 /// Where the socket of a unit's text listens, when that is of a kind we make.

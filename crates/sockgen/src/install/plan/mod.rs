@@ -3,6 +3,7 @@
 mod consequences;
 mod proxies;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::ports::{Holder, Tried};
@@ -29,6 +30,7 @@ pub(crate) fn plan(
     names(app, units, now, &mut problems);
     other_apps(app, units, now, &mut problems);
     live_sockets(app, units, now, &mut problems);
+    drop_ins(now, &mut problems);
     program(app, now, &mut problems);
     outside(root, app, now, &mut problems);
     let mut notes = Vec::new();
@@ -124,16 +126,18 @@ fn other_apps(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Vec<
 
 /// A live socket is never re-addressed and never removed here: systemd would drop its descriptor.
 fn live_sockets(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Vec<Problem>) {
-    for (name, old) in now.ours.iter().filter(|(name, _)| name.ends_with(".socket")) {
+    let names: BTreeSet<_> = now.ours.keys().chain(now.open.keys()).collect();
+    for name in names.into_iter().filter(|name| name.ends_with(".socket")) {
         if !now.is_live(name) {
             continue;
         }
         if gone(units, now).any(|slot| now.is_live(slot) && is_admin_of(name, slot)) {
             continue;
         }
-        let before = listens_on(name, old);
+        let before = now.open_at(name);
         let shown = before.as_ref().map(ToString::to_string).unwrap_or_default();
         let Some(unit) = units.iter().find(|unit| unit.name.as_ref() == name) else {
+            let old = now.ours.get(name).map_or("", String::as_str);
             if let Some(hint) = needed(app, name, old) {
                 let message = format!("{name} is open at {shown}, and would be removed");
                 problems.push(Problem::new(message, hint));
@@ -150,6 +154,17 @@ fn live_sockets(app: &App, units: &[UnitFile], now: &Snapshot, problems: &mut Ve
                         systemd would lose an open socket whose address changes";
             problems.push(Problem::new(message, hint));
         }
+    }
+}
+
+/// The file is written anew before the reload; a drop-in stays.
+fn drop_ins(now: &Snapshot, problems: &mut Vec<Problem>) {
+    for (unit, drop_ins) in &now.readdressing {
+        let paths: Vec<_> = drop_ins.iter().map(|path| path.display().to_string()).collect();
+        let paths = paths.join(" ");
+        let message =
+            format!("{unit} is open, and {paths} would take its address away: a reload closes it");
+        problems.push(Problem::new(message, format!("put the address back first: rm {paths}")));
     }
 }
 

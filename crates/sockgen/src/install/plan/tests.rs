@@ -292,3 +292,28 @@ fn what_the_generator_made_is_protected_and_taken_over() {
     let kept = plan.changes.iter().find(|change| change.path.ends_with("shop-http.socket"));
     assert!(kept.unwrap().text.as_ref().unwrap().contains("127.0.0.1:8080"));
 }
+
+#[test]
+fn an_edit_by_hand_does_not_say_where_a_socket_is_open() {
+    let mut now = installed(RELEASE);
+    start(&mut now, "shop-http.socket");
+    let at = App::parse(RELEASE).unwrap().listeners()[0].address.clone();
+    now.open.insert("shop-http.socket".into(), at);
+    let elsewhere = RELEASE.replace("8080", "9090");
+    let text = now.ours.get_mut("shop-http.socket").unwrap();
+    *text = text.replace("8080", "9090");
+    for _ in ["edited", "deleted"] {
+        let plan = decide(RELEASE, &now).unwrap();
+        assert!(plan.changes.len() == 1 && plan.changes[0].path.ends_with("shop-http.socket"));
+        refused(&elsewhere, &now, "is open at 127.0.0.1:8080, and its address would become");
+        now.ours.remove("shop-http.socket");
+        now.found.remove("shop-http.socket");
+    }
+}
+
+#[test]
+fn a_drop_in_that_would_close_an_open_socket_is_in_the_way() {
+    let mut now = installed(RELEASE);
+    now.readdressing.insert("shop-http.socket".into(), vec!["/etc/port.conf".into()]);
+    refused(RELEASE, &now, "/etc/port.conf would take its address away");
+}
