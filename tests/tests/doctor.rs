@@ -237,6 +237,7 @@ fn every_hazard_is_found_and_mended() {
     }
     readdressed(&shop);
     unfinished(&shop);
+    no_alias(&shop);
     let met: BTreeSet<_> = CASES.iter().map(|case| case.hazard).collect();
     let of_their_own = [Hazard::Unfinished, Hazard::Unsynchronised];
     let missing: Vec<_> = Hazard::ALL
@@ -279,6 +280,19 @@ fn unfinished(shop: &Shop) {
     sh(shop, found[0]["mend"].as_str().expect("a command")).ok();
     assert_eq!(findings(shop, &[]), Vec::<Value>::new());
     assert_eq!((shop.one_live_slot(), shop.get()), ("green".into(), "v2".into()));
+}
+
+/// The slot serves on, and after a boot nothing would.
+fn no_alias(shop: &Shop) {
+    let this = found(
+        shop,
+        Hazard::ForeignAlias,
+        "rm /etc/systemd/system/shop.service; systemctl daemon-reload",
+    );
+    assert_eq!(this["fixable"], false, "{this:#}");
+    shop.deploy(&shop.release("v3", None)).ok();
+    assert_eq!(findings(shop, &[]), Vec::<Value>::new());
+    assert_eq!(shop.get(), "v3");
 }
 
 /// Nobody may set the machine's clock for a test: doctor has to say what timedatectl(1) says.

@@ -23,6 +23,13 @@ pub(super) fn alias(facts: &Facts) -> Option<Finding> {
             let cause = format!("it is gone, and systemd takes it for {loaded}");
             (Hazard::StaleAlias, cause, point(facts, slot(loaded)?))
         }
+        (None, None) if facts.is_at_rest() => {
+            let running = facts.slots.iter().find(|slot| slot.active == Active::Active)?;
+            let cause = format!("it is gone, and {} runs", app.slot_unit(&running.name));
+            let why = "a slot that gets an alias while it runs may be taken for dead: a deploy starts another one";
+            let deploy = format!("sockctl deploy {} PATH", app.name());
+            (Hazard::ForeignAlias, cause, (deploy, Cure::ByHand(why)))
+        }
         _ => return None,
     };
     Some(Finding { hazard, subject: app.alias().to_string(), cause, mend, cure })

@@ -87,3 +87,21 @@ fn what_reloads_is_by_hand_while_that_would_close_a_port() {
     facts.target = Active::Inactive;
     assert_eq!(one(&facts).cure, Cure::Fix(Fix::Reload));
 }
+
+#[test]
+fn an_alias_that_is_gone_while_a_slot_serves_is_found() {
+    let mut facts = Facts { alias_on_disk: None, alias_loaded: None, ..well() };
+    let gone = one(&facts);
+    assert_eq!((gone.hazard, gone.subject.as_str()), (Hazard::ForeignAlias, "shop.service"));
+    assert_eq!(gone.mend, "sockctl deploy shop PATH");
+    // Pointing it at a slot that runs makes systemd take that slot for dead.
+    assert!(matches!(gone.cure, Cure::ByHand(_)));
+    let at_work = Facts { at_work: Some("deploy".into()), ..facts.clone() };
+    assert_eq!(diagnose(&at_work), []);
+    // Never deployed.
+    facts
+        .slots
+        .iter_mut()
+        .for_each(|slot| (slot.active, slot.admin_listens) = (Active::Inactive, false));
+    assert_eq!(diagnose(&facts), []);
+}
