@@ -46,6 +46,11 @@ impl Facts {
         self.slots.iter().find(|slot| self.app.slot_unit(&slot.name).as_ref() == disk)
     }
 
+    /// Whether a generator makes the units.
+    pub fn is_generated(&self) -> bool {
+        self.units.values().any(|unit| unit.made)
+    }
+
     /// Whether no deploy is at work or waits for `resume`.
     pub fn is_at_rest(&self) -> bool {
         self.at_work.is_none() && self.unfinished.is_none()
@@ -93,6 +98,8 @@ pub struct Unit {
     pub stale: bool,
     /// Drop-ins for this unit by its name, with their text. Those for all units of a type are the machine's own business.
     pub drop_ins: Vec<(PathBuf, String)>,
+    /// Whether a generator made it, which systemd does not enable.
+    pub made: bool,
     /// Whether its file is what sockgen makes.
     pub file: FileIs,
     /// `StartLimitIntervalUSec`, 0 for none; `None` when systemd did not say.

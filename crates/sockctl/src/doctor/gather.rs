@@ -115,6 +115,7 @@ async fn unit(app: &App, systemd: &Systemd, file: &UnitFile) -> Result<Unit, Sys
         active: state.active,
         stale: unit.flag("NeedDaemonReload").unwrap_or_default(),
         drop_ins: drop_ins(name, &unit),
+        made: sockgen::generator::is_made(app.place(), name),
         file: file_is(app, file),
         start_limit_us: unit.number("StartLimitIntervalUSec"),
         trigger_limit_us: own.number("TriggerLimitIntervalUSec"),

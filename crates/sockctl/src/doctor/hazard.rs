@@ -95,7 +95,7 @@ hazards! {
     "D15" NotReloaded Warning: "Unit files changed, and systemd has not read them",
         "anybody's reload applies the change at any moment", "`--fix`: reload; never while that closes a port";
     "D16" ChangedUnit Warning: "A unit file is not what sockgen makes of the installed manifest",
-        "an edit by hand is lost at the next install, a missing file is a missing unit", "`sockgen install` with the installed manifest";
+        "an edit by hand is lost at the next install, a missing file is a missing unit", "`sockgen install` with the installed manifest; `systemctl daemon-reload` where a generator makes them";
     "D17" NotLoaded Critical: "systemd cannot load a unit",
         "the unit works until it stops, and does not start again", "take away what masks or breaks it, install, reload";
     "D18" TwoOpen Warning: "Two slots accept at once",

@@ -33,6 +33,8 @@ const ROUNDS: usize = 3;
 #[derive(Debug)]
 pub struct Visit {
     app: String,
+    /// What mends it, as typed.
+    mends: String,
     fix: bool,
     done: Vec<(&'static str, String)>,
     left: Vec<Finding>,
@@ -64,7 +66,8 @@ pub async fn doctor(app: &App, fix: bool, typed: &str) -> Result<Visit, Error> {
         }
     }
     let left = diagnose(&gather(app, &systemd).await?);
-    Ok(Visit { app: app.name().to_string(), fix, done, left })
+    let mends = format!("{} doctor {} --fix", app.place().typed("sockctl"), app.name());
+    Ok(Visit { app: app.name().to_string(), mends, fix, done, left })
 }
 
 /// The lock is our own now, which is no deploy at work.
@@ -114,7 +117,7 @@ impl Visit {
                     let _ = writeln!(text, "      not touched: {why}");
                 }
                 Cure::Fix(_) if !self.fix => {
-                    let _ = writeln!(text, "      or:    sockctl doctor {} --fix", self.app);
+                    let _ = writeln!(text, "      or:    {}", self.mends);
                 }
                 _ => {}
             }

@@ -48,6 +48,10 @@ fn away_from(disk: &str, facts: &Facts) -> (String, Cure) {
 }
 
 fn point(facts: &Facts, to: &SlotName) -> (String, Cure) {
-    let command = format!("systemctl enable --force {}", facts.app.slot_unit(to));
+    let command = match facts.is_generated() {
+        // systemd enables nothing that a generator made.
+        true => format!("sockctl doctor {} --fix", facts.app.name()),
+        false => format!("systemctl enable --force {}", facts.app.slot_unit(to)),
+    };
     (command, Cure::Fix(Fix::PointAlias(to.clone())))
 }

@@ -6,7 +6,7 @@ use sockgen::install::Readdressed;
 use sockgen::listening::Inode;
 
 use super::*;
-use crate::doctor::facts::{Clock, Link, Slot, Unit};
+use crate::doctor::facts::{Clock, FileIs, Link, Slot, Unit};
 use crate::doctor::finding::Fix;
 use crate::plan::Active;
 use crate::sockets::Seen;
@@ -104,4 +104,19 @@ fn an_alias_that_is_gone_while_a_slot_serves_is_found() {
         .iter_mut()
         .for_each(|slot| (slot.active, slot.admin_listens) = (Active::Inactive, false));
     assert_eq!(diagnose(&facts), []);
+}
+
+#[test]
+fn what_a_generator_made_is_not_installed_and_not_enabled() {
+    let mut facts = well();
+    let socket = facts.units.get_mut("shop-http.socket").unwrap();
+    (socket.made, socket.file) = (true, FileIs::Other);
+    let changed = one(&facts);
+    assert_eq!(changed.cause, "it is not what the manifest gives");
+    assert_eq!(changed.mend, "systemctl daemon-reload");
+    facts.units.get_mut("shop-http.socket").unwrap().file = FileIs::Same;
+    facts.alias_on_disk = Some("other.service".into());
+    let foreign = one(&facts);
+    assert_eq!(foreign.mend, "sockctl doctor shop --fix");
+    assert!(matches!(foreign.cure, Cure::Fix(Fix::PointAlias(_))));
 }

@@ -125,8 +125,14 @@ fn file(facts: &Facts, name: &str, unit: &Unit) -> Option<Finding> {
             let mend = format!("systemctl unmask {name} && {}", install(facts));
             (Hazard::NotLoaded, "it is masked".into(), mend, Cure::ByHand(SOMEBODYS))
         }
+        FileIs::Other if unit.made => {
+            (Hazard::ChangedUnit, "it is not what the manifest gives".into(), RELOAD.into(), edited)
+        }
         FileIs::Other => {
             (Hazard::ChangedUnit, "its file was changed by hand".into(), install(facts), edited)
+        }
+        FileIs::Missing if facts.is_generated() => {
+            (Hazard::ChangedUnit, "its file is not there".into(), RELOAD.into(), edited)
         }
         FileIs::Missing => {
             (Hazard::ChangedUnit, "its file is not there".into(), install(facts), edited)
