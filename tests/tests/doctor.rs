@@ -56,6 +56,8 @@ const CASES: &[Case] = &[
         Printed,
     ),
     case(Hazard::DropIn, "drop_in shop-green.service '[Service]' Nice=5", Printed),
+    // The live slot alone reads it.
+    case(Hazard::DropIn, "drop_in shop.service '[Service]' Nice=5", Printed),
     case(
         Hazard::BlockingListener,
         "drop_in shop-green.service '[Service]' NonBlocking=no

@@ -1,5 +1,6 @@
 //! Looks at the machine. Decides nothing.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -114,7 +115,7 @@ async fn unit(app: &App, systemd: &Systemd, file: &UnitFile) -> Result<Unit, Sys
         load: unit.text("LoadState").unwrap_or_default(),
         active: state.active,
         stale: unit.flag("NeedDaemonReload").unwrap_or_default(),
-        drop_ins: drop_ins(name, &unit),
+        drop_ins: drop_ins([name, app.alias().as_ref()], &unit),
         made: sockgen::generator::is_made(app.place(), name),
         file: file_is(app, file),
         start_limit_us: unit.number("StartLimitIntervalUSec"),
@@ -129,18 +130,22 @@ async fn unit(app: &App, systemd: &Systemd, file: &UnitFile) -> Result<Unit, Sys
     })
 }
 
-/// Drop-ins in a folder of the unit's own name. Those for all services, or for a prefix of names, are the machine's business; what
-/// they set is seen in the properties.
-fn drop_ins(name: &str, unit: &Properties) -> Vec<(PathBuf, String)> {
-    let own = format!("{name}.d");
+/// Drop-ins in a folder of the unit's own name, or of the alias, which the live slot alone reads. Those for all services, or for a prefix
+/// of names, are the machine's business; what they set is seen in the properties.
+fn drop_ins(names: [&str; 2], unit: &Properties) -> Vec<(PathBuf, String)> {
     let paths = unit.texts("DropInPaths").into_iter().map(PathBuf::from);
     paths
-        .filter(|path| path.parent().is_some_and(|folder| folder.ends_with(&own)))
+        .filter(|path| is_own(path, names))
         .map(|path| {
             let text = fs::read_to_string(&path).unwrap_or_default();
             (path, text)
         })
         .collect()
+}
+
+fn is_own(path: &Path, names: [&str; 2]) -> bool {
+    let folder = path.parent().and_then(Path::file_name).and_then(OsStr::to_str);
+    folder.and_then(|folder| folder.strip_suffix(".d")).is_some_and(|name| names.contains(&name))
 }
 
 fn unit_path(app: &App, unit: &str) -> PathBuf {
@@ -217,4 +222,19 @@ fn disks(app: &App) -> Result<Vec<Disk>, FileError> {
         })
     };
     [app.state_dir(), app.run_dir()].into_iter().map(look).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drop_ins_of_the_unit_and_of_the_alias_are_its_own() {
+        let own = |folder: &str| {
+            let path = Path::new("/etc/systemd/system").join(folder).join("x.conf");
+            is_own(&path, ["shop-blue.service", "shop.service"])
+        };
+        assert!(own("shop-blue.service.d") && own("shop.service.d"));
+        assert!(!own("service.d") && !own("shop-.service.d") && !own("shop.service"));
+    }
 }
