@@ -33,7 +33,7 @@ const ROUNDS: usize = 3;
 #[derive(Debug)]
 pub struct Visit {
     app: String,
-    /// What mends it, as typed.
+    /// What is typed to have it mended.
     mends: String,
     fix: bool,
     done: Vec<(&'static str, String)>,
@@ -143,5 +143,25 @@ impl Visit {
             "findings": self.left.iter().map(finding).collect::<Vec<_>>(),
             "done": done.collect::<Vec<_>>(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_for_whose_systemd_it_is() {
+        let finding = Finding {
+            hazard: Hazard::NotReloaded,
+            subject: "shop.target".into(),
+            cause: String::new(),
+            mend: String::new(),
+            cure: Cure::Fix(Fix::Reload),
+        };
+        let mends = "sockctl --user doctor shop --fix".to_owned();
+        let visit =
+            Visit { app: "shop".into(), mends, fix: false, done: Vec::new(), left: vec![finding] };
+        assert!(visit.text().contains("or:    sockctl --user doctor shop --fix\n"));
     }
 }
