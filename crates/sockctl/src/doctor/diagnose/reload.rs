@@ -7,8 +7,14 @@ use crate::doctor::facts::Facts;
 use crate::doctor::finding::{Cure, Finding, Fix};
 
 /// What reads the unit files again, when it is typed.
-const RELOADS: [&str; 4] =
-    ["systemctl daemon-reload", "systemctl enable", "systemctl disable", "sockgen install"];
+const RELOADS: [&str; 6] = [
+    "systemctl daemon-reload",
+    "systemctl enable",
+    "systemctl disable",
+    "sockgen install",
+    "sockctl deploy",
+    "sockctl resume",
+];
 
 /// Takes from the findings every cure that reloads, as long as a reload closes a port.
 pub(super) fn guard(facts: &Facts, found: &mut [Finding]) {

@@ -78,6 +78,9 @@ fn what_reloads_is_by_hand_while_that_would_close_a_port() {
             found.iter().any(|f| matches!(f.cure, Cure::Fix(Fix::Reload | Fix::PointAlias(_))));
         assert!(!fixes && found.iter().any(|f| f.subject == "shop.service"), "{found:#?}");
     }
+    // A deploy reloads, too.
+    let unfinished = Facts { unfinished: Some("deploy into green".into()), ..facts.clone() };
+    assert!(diagnose(&unfinished).iter().all(|finding| finding.mend == rm));
     // An install writes the file anew before it reloads.
     let by = facts.readdressed.values_mut().next().unwrap();
     *by = Readdressed { file: Some("/nowhere/shop-http.socket".into()), drop_ins: Vec::new() };
