@@ -265,6 +265,8 @@ fn readdressed(shop: &Shop) {
             found.iter().find(|f| f["id"] == Hazard::NotReloaded.id()).expect("not reloaded");
         assert_eq!(this["fixable"], false, "{this:#}");
         assert!(found.iter().all(|f| f["id"] != Hazard::LostSocket.id()), "{found:#?}");
+        let refused = shop.sockctl(["restart", "shop"]).exits(4);
+        assert!(refused.stderr.contains("reload would close 127.0.0.1:8080"), "{refused}");
         sh(shop, this["mend"].as_str().expect("a command")).ok();
         all_is_well(shop, "the address is back");
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sockgen::{App, AppName, Exec};
+use sockgen::install::readdressed;
+use sockgen::{App, AppName, Exec, Listener};
 
 use crate::canary::Canary;
 use crate::deploy::described;
@@ -101,7 +102,18 @@ pub async fn ready(app: &App, systemd: &Systemd) -> Result<World, Error> {
         ));
     }
     let unopened = unopened(app, systemd).await?;
-    Held::look_at(app, systemd.pid(), |listener| !unopened.contains(&listener))?;
+    let open = |listener: &Listener| !unopened.contains(&listener);
+    Held::look_at(app, systemd.pid(), open)?;
+    // The commit's reload is the first to read what somebody changed since the last one.
+    if let Some(lost) = app.listeners().iter().find(|l| open(l) && readdressed(app, l).is_some()) {
+        return Err(refused(
+            format!(
+                "systemd's reload would close {}, for its unit has another address on disk",
+                lost.address
+            ),
+            format!("put that address back first: `sockctl doctor {name}` says how"),
+        ));
+    }
     Ok(world)
 }
 
