@@ -105,3 +105,26 @@ fn a_rollback_to_the_standby_opens_no_listener_that_is_new() {
     let second = ["curl", "--silent", "--max-time", "30", "http://127.0.0.1:8082/"];
     assert_eq!(shop.sandbox.run(second).ok().stdout, "v2");
 }
+
+/// Somebody edits the socket's unit while a deploy is under way: its reload would be the first to read that, and would drop the descriptor.
+#[test]
+fn no_deploy_reloads_a_port_away() {
+    let shop = Shop::enabled_with(REST);
+    shop.deploy(&shop.release("v1", None)).ok();
+    let before = shop.socket_inode();
+    let edit = |what: &str| {
+        shop.sandbox.run(["sed", "-i", what, "/etc/systemd/system/shop-http.socket"]).ok();
+    };
+    let v2 = shop.release("v2", None);
+    let paused = shop.paused_after("probe", &["deploy", "shop", &v2]);
+    edit("s/8080/9090/");
+    let (status, words) = paused.go_on();
+    assert_eq!(status, Some(3), "{words}");
+    assert!(words.contains("reload would close 127.0.0.1:8080"), "{words}");
+    let refused = shop.deploy(&v2).exits(4);
+    assert!(refused.stderr.contains("reload would close 127.0.0.1:8080"), "{refused}");
+    assert_eq!((shop.one_live_slot(), shop.socket_inode()), ("blue".into(), before));
+    edit("s/9090/8080/");
+    shop.deploy(&v2).ok();
+    assert_eq!((shop.one_live_slot(), shop.socket_inode()), ("green".into(), before));
+}

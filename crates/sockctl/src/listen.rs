@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sockgen::install::{Removed, removed};
+use sockgen::install::{Removed, readdressed, removed};
 use sockgen::{App, Listener};
 
 use crate::error::Error;
@@ -32,6 +32,24 @@ pub async fn unopened<'a>(
     let closed =
         closed.filter(|(_, unit)| unit.load == "loaded" && unit.active == Active::Inactive);
     Ok(closed.map(|(listener, _)| listener).collect())
+}
+
+/// The listener among these whose socket the next reload would close: somebody changed the address in its unit, and systemd has not read it.
+///
+/// # Errors
+/// When systemd gives no answer.
+pub async fn endangered<'a>(
+    app: &'a App,
+    systemd: &Systemd,
+    among: impl Fn(&Listener) -> bool,
+) -> Result<Option<&'a Listener>, SystemdError> {
+    for listener in app.listeners().iter().filter(|listener| among(listener)) {
+        let unit = app.socket_unit(&listener.name);
+        if readdressed(app, listener).is_some() && systemd.is_stale(unit.as_ref()).await? {
+            return Ok(Some(listener));
+        }
+    }
+    Ok(None)
 }
 
 /// What opening them does, for people.

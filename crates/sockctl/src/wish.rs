@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sockgen::install::readdressed;
-use sockgen::{App, AppName, Exec, Listener};
+use sockgen::{App, AppName, Exec, Listener, generator};
 
 use crate::canary::Canary;
 use crate::deploy::described;
 use crate::error::Error;
 use crate::history;
-use crate::listen::unopened;
+use crate::listen::{endangered, unopened};
 use crate::plan::{Active, Command, Desired};
 use crate::release::{self, ReleaseId};
 use crate::report::monotonic_us;
@@ -88,30 +87,32 @@ pub async fn ready(app: &App, systemd: &Systemd) -> Result<World, Error> {
             format!("run `{} enable --now {target}`", app.place().typed("systemctl")),
         ));
     }
+    let unopened = unopened(app, systemd).await?;
+    let open = |listener: &Listener| !unopened.contains(&listener);
+    Held::look_at(app, systemd.pid(), open)?;
+    // The commit's reload is the first to read it.
+    if let Some(lost) = endangered(app, systemd, open).await? {
+        return Err(refused(
+            would_close(lost),
+            format!("put that address back first: `sockctl doctor {name}` says how"),
+        ));
+    }
     if let (Some(live), Some(other)) = (world.live_slot(), world.accepting())
         && !live.unit.active.serves()
     {
         let (systemctl, unit) = (app.place().typed("systemctl"), app.slot_unit(&other.name));
+        let start = format!("`{systemctl} start {}`", app.slot_unit(&live.name));
+        // systemd enables nothing that a generator made.
+        let hint = match generator::is_made(app.place(), unit.as_ref()) {
+            true => start,
+            false => format!(
+                "`{systemctl} enable --force {unit}` makes {} the live one; or {start}",
+                other.name
+            ),
+        };
         return Err(refused(
             format!("{} is the live slot and does not run, while {} serves", live.name, other.name),
-            format!(
-                "`{systemctl} enable --force {unit}` makes {} the live one; or `{systemctl} start {}`",
-                other.name,
-                app.slot_unit(&live.name)
-            ),
-        ));
-    }
-    let unopened = unopened(app, systemd).await?;
-    let open = |listener: &Listener| !unopened.contains(&listener);
-    Held::look_at(app, systemd.pid(), open)?;
-    // The commit's reload is the first to read what somebody changed since the last one.
-    if let Some(lost) = app.listeners().iter().find(|l| open(l) && readdressed(app, l).is_some()) {
-        return Err(refused(
-            format!(
-                "systemd's reload would close {}, for its unit has another address on disk",
-                lost.address
-            ),
-            format!("put that address back first: `sockctl doctor {name}` says how"),
+            hint,
         ));
     }
     Ok(world)
@@ -228,6 +229,12 @@ fn program_of_the_administrator(app: &App) -> Error {
 
 fn nothing_deployed(name: &AppName) -> Error {
     refused("nothing is deployed yet".into(), format!("run `sockctl deploy {name} PATH` first"))
+}
+
+/// What a reload would do to a listener that is [`endangered`].
+pub fn would_close(lost: &Listener) -> String {
+    let address = &lost.address;
+    format!("systemd's reload would close {address}, for its unit has another address on disk")
 }
 
 /// [`Error::Refused`] with what was found and what to do.

@@ -76,7 +76,14 @@ impl FromStr for Listen {
             }),
             None => Ok(match Address::parse(given)? {
                 Address::Tcp(at) => Self::Ip(at),
-                Address::Unix(path) => Self::Path(path),
+                Address::Unix(path) => match beyond_var_run(&path) {
+                    None => Self::Path(path),
+                    Some(real) => {
+                        let hint = format!("write {}", real.display());
+                        let broken = "systemd listens in /run instead";
+                        return Err(AddressError::new(given, broken, &hint));
+                    }
+                },
             }),
         }
     }

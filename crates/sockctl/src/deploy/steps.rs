@@ -7,16 +7,18 @@ use sockgen::{Listener, Ready, SlotName};
 
 use super::{Deploy, Fault, GRACE, Hook};
 use crate::alias;
+use crate::commands::Session;
 use crate::files;
 use crate::gc;
 use crate::history::{self, Entry};
-use crate::listen;
+use crate::listen::{self, endangered};
 use crate::lock;
 use crate::plan::{Active, Outcome, Step};
 use crate::release::{self, linked};
 use crate::report::human;
 use crate::sockets::Held;
 use crate::systemd::SystemdError;
+use crate::wish::would_close;
 
 /// What a slot's environment file says, when it is there.
 const CLOSED: &[u8] = b"SOCKACT_GATE=closed\n";
@@ -123,7 +125,16 @@ impl Deploy<'_> {
         }
     }
 
+    /// No reload may take a port away that this deploy found open.
+    async fn keep_listening(&self) -> Result<(), Fault> {
+        let Session { app, systemd, .. } = &self.session;
+        let open = |listener: &Listener| self.before.as_ref().is_some_and(|b| b.has(listener));
+        let lost = endangered(app, systemd, open).await?;
+        lost.map_or(Ok(()), |lost| Err(Fault::new(would_close(lost))))
+    }
+
     async fn commit(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        self.keep_listening().await?;
         let unit = self.session.app.slot_unit(slot);
         let began = Instant::now();
         match alias::point(self.session.app, &unit)? {
@@ -153,6 +164,7 @@ impl Deploy<'_> {
     }
 
     async fn disable(&mut self, slot: &SlotName) -> Result<String, Fault> {
+        self.keep_listening().await?;
         let began = Instant::now();
         let unit = self.session.app.slot_unit(slot);
         match alias::drop(self.session.app, &unit)? {
@@ -185,8 +197,11 @@ impl Deploy<'_> {
         match self.dead_within(slot, self.run_of(slot).as_ref(), Duration::from_secs(1)).await {
             Err(_) => Ok(format!("{slot} will start with an open gate ({error})")),
             Ok(()) => {
-                // The next controller asks it again.
-                files::write(&self.session.app.env_path(slot), CLOSED)?;
+                // The next controller asks it again. While nobody else accepts, a restart is to open it.
+                let new = self.observed.slots.get(&self.desired.into);
+                if new.and_then(|new| new.gate).is_some_and(|gate| gate > 0.0) {
+                    files::write(&self.session.app.env_path(slot), CLOSED)?;
+                }
                 Err(Fault::new(format!("{slot}: {error}")))
             }
         }

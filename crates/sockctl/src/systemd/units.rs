@@ -70,6 +70,14 @@ impl Systemd {
         Ok(names.iter().zip(list).zip(runs).map(state).collect())
     }
 
+    /// Whether a reload would change the unit: somebody changed its file, or a drop-in.
+    ///
+    /// # Errors
+    /// When systemd gives no answer.
+    pub async fn is_stale(&self, name: &str) -> Result<bool, SystemdError> {
+        self.get(name, UNIT, "NeedDaemonReload").await
+    }
+
     /// Reads one unit's state, as [`Systemd::units`] does.
     ///
     /// # Errors
