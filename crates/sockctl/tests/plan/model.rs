@@ -304,12 +304,13 @@ pub(crate) fn run(mut model: Model, events: &[(usize, Event)]) -> (Outcome, Vec<
             }
         };
         steps.push(step);
+        let lost = model.barren;
         if now.contains(&Event::StepFails) && model.desired.failed.is_none() {
             model.desired.failed = Some("as the test says".into());
         } else {
-            // One that is lost is missed from then on; what is left of the others is not taken from users, too.
-            let lost = model.barren;
-            let served = model.desired.from.is_some() && !(lost && model.accepting().is_empty());
+            // One that is lost is missed from then on; the way back does not take from users what is left of the others.
+            let left = model.desired.failed.is_some() && !model.accepting().is_empty();
+            let served = model.desired.from.is_some() && (!lost || left);
             model.execute(step);
             model.check_promises(step, served);
             if step == Step::Revive && lost {
@@ -326,7 +327,7 @@ pub(crate) fn run(mut model: Model, events: &[(usize, Event)]) -> (Outcome, Vec<
             let slots = model.observed.slots.clone();
             let up = slots.iter().filter(|(_, slot)| slot.active.runs());
             up.for_each(|(name, _)| model.start(name));
-            model.check_promises(step, model.desired.from.is_some() && !model.barren);
+            model.check_promises(step, model.desired.from.is_some() && !lost);
         }
         if now.contains(&Event::OldLost) {
             model.lose_old();
