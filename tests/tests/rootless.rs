@@ -119,10 +119,8 @@ fn her_own_application_is_proved_under_load() {
     ann.run(&["sockgen", "install", "--user", "/srv/shop/sockact.toml"]).ok();
     ann.run(&["systemctl", "--user", "enable", "--now", "shop.target"]).ok();
     ann.sockctl(&["deploy", "shop", &shop.release("v1", None)]).ok();
-    // A stall is the machine's; losses are the subject.
-    let words = ["--rate", "500", "--duration", "1s", "--max-gap", "3s"];
-    let report = ["--report", "/home/ann/proof.html"];
-    let output = ann.sockctl(&[&["--json", "prove", "shop"], &words[..], &report].concat()).ok();
+    let words = ["--rate", "500", "--duration", "1s", "--report", "/home/ann/proof.html"];
+    let output = ann.sockctl(&[&["--json", "prove", "shop"], &words[..]].concat()).ok();
     let end: Value = serde_json::from_str(output.stdout.lines().last().unwrap()).expect("JSON");
     let proof = &end["proof"];
     assert_eq!((&proof["verdict"], &proof["failed"]), (&"pass".into(), &0.into()), "{output}");

@@ -71,7 +71,7 @@ impl hyper::body::Body for Drip {
         if self.left == 0 {
             return Poll::Ready(None);
         }
-        let pause = || Box::pin(tokio::time::sleep(Duration::from_millis(250)));
+        let pause = || Box::pin(tokio::time::sleep(Duration::from_secs(1)));
         ready!(self.pause.get_or_insert_with(pause).as_mut().poll(cx));
         self.pause = None;
         self.left -= 1;

@@ -11,8 +11,6 @@ use sockgen::Address;
 
 /// The most that one question may take; longer than the limits below, far shorter than the answers.
 const WITHIN: Duration = Duration::from_secs(1);
-/// The same on a machine that is busy: still far shorter than the answers, which take a minute or have no end.
-const SOON: Duration = Duration::from_secs(20);
 
 /// What is written to a connection once it has asked.
 type Answer = fn(&mut dyn std::io::Write) -> std::io::Result<()>;
@@ -42,7 +40,7 @@ fn error(answer: Answer) -> String {
     let (began, memory) = (Instant::now(), peak_memory_kib());
     let answer = runtime.block_on(admin.health("/health", WITHIN));
     let (took, grown) = (began.elapsed(), peak_memory_kib() - memory);
-    assert!(took < SOON, "it took {took:?}");
+    assert!(took < 2 * WITHIN, "it took {took:?}");
     assert!(grown < 8 * 1024, "it took {grown} KiB");
     answer.expect_err("no slot is healthy that answers so").to_string()
 }

@@ -143,16 +143,15 @@ fn an_answer_has_its_time_from_when_its_request_was_due() {
 
 #[test]
 fn a_stall_of_accept_is_a_gap_that_the_witness_has_not() {
-    let stall = Duration::from_millis(600);
+    let stall = Duration::from_millis(60);
     let mut load = load(&serve(Fault::Stall(stall), 50), Kind::KeepAlive, OPEN);
     load.probe = Some(Duration::from_millis(2));
-    load.duration = 2 * stall;
     let record = record(load);
     assert_eq!(record.failed, 0, "{:?}", record.faults.first());
     let accepts = record.accepts.unwrap();
     let gap = accepts.gaps[0];
-    assert!(accepts.connections > 10, "{accepts:?}");
-    assert!(gap.us > 595_000 && gap.us - gap.witness_us > 100_000, "{accepts:?}");
+    assert!(accepts.connections > 40, "{accepts:?}");
+    assert!((55_000..200_000).contains(&gap.us) && gap.witness_us < gap.us / 2, "{accepts:?}");
 }
 
 #[test]
