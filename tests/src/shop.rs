@@ -76,6 +76,21 @@ impl Shop {
         shop
     }
 
+    /// The same with version `v1` in `/opt/shop`, as an administrator installs a program.
+    ///
+    /// # Panics
+    /// When any of it fails.
+    #[must_use]
+    pub fn of_a_program() -> Self {
+        let shop = Self::machine();
+        let release = shop.release("v1", None);
+        shop.sandbox.run(["cp", "--recursive", &release, "/opt/shop"]).ok();
+        shop.install_short("/opt/shop/bin/shop");
+        shop.enable();
+        assert_eq!(shop.get(), "v1");
+        shop
+    }
+
     /// A machine with the programs and nothing else.
     ///
     /// # Panics

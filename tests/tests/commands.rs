@@ -45,12 +45,7 @@ fn a_single_file_is_a_release() {
 
 #[test]
 fn an_administrators_program_serves_without_sockctl_and_restarts_without_a_gap() {
-    let shop = Shop::machine();
-    let release = shop.release("v1", None);
-    shop.sandbox.run(["cp", "--recursive", &release, "/opt/shop"]).ok();
-    shop.install_short("/opt/shop/bin/shop");
-    shop.enable();
-    assert_eq!(shop.get(), "v1");
+    let shop = Shop::of_a_program();
     let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
     shop.sandbox.install_file("/opt/shop/VERSION", "v2", 0o644);
     shop.sockctl(["restart", "shop"]).ok();
@@ -58,6 +53,24 @@ fn an_administrators_program_serves_without_sockctl_and_restarts_without_a_gap()
     load.finish().assert_clean();
     let refused = shop.sockctl(["deploy", "shop", "/srv/releases/v1"]).exits(4);
     assert!(refused.stderr.contains("sockctl restart shop"), "{refused}");
+}
+
+#[test]
+fn releases_take_the_place_of_an_administrators_program() {
+    let shop = Shop::of_a_program();
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    let manifest = "/srv/shop/sockact.toml";
+    shop.sandbox.run(["sed", "-i", "s,/opt/shop/,,", manifest]).ok();
+    let installed = shop.sandbox.run(["sockgen", "install", manifest]).ok();
+    assert!(installed.stdout.contains("blue has no release with bin/shop"), "{installed}");
+    assert!(installed.stdout.contains("sockctl deploy shop PATH"), "{installed}");
+    let refused = shop.sockctl(["restart", "shop"]).exits(4);
+    assert!(refused.stderr.contains("no release is live that has bin/shop"), "{refused}");
+    let found = shop.sockctl(["doctor", "shop"]).exits(1);
+    assert!(found.stdout.contains("leads to no release with the program"), "{found}");
+    shop.deploy(&shop.release("v2", None)).ok();
+    assert_eq!((shop.one_live_slot(), shop.get()), ("green".into(), "v2".into()));
+    load.finish().assert_clean();
 }
 
 #[test]

@@ -85,3 +85,38 @@ fn users_are_not_given_back_to_a_slot_that_hangs() {
     assert!(back.stderr.contains("blue serves, as before"), "{back}");
     assert_eq!((shop.one_live_slot(), shop.get()), ("blue".into(), "v1".into()));
 }
+
+#[test]
+fn a_canary_beside_a_dead_release_is_withdrawn_by_hand_alone() {
+    let shop = Shop::deployed();
+    let v2 = shop.release("v2", None);
+    shop.sockctl(["deploy", "shop", &v2, "--canary", "0.5", "--until", "canary"]).ok();
+    lose(&shop, "blue");
+    let half = shop.sockctl(["abort", "shop"]).exits(6);
+    let stop = ["systemctl", "stop", "shop-green.service"];
+    assert!(
+        half.stderr.contains("green has users") && half.stderr.contains(&stop.join(" ")),
+        "{half}"
+    );
+    shop.sandbox.run(stop).ok();
+    let given_up = shop.sockctl(["resume", "shop"]).exits(1);
+    assert!(given_up.stderr.contains("blue is live again, but it does not run"), "{given_up}");
+    shop.deploy(&shop.release("v3", None)).ok();
+    assert_eq!((shop.one_live_slot(), shop.get()), ("green".into(), "v3".into()));
+}
+
+#[test]
+fn a_program_whose_alias_is_gone_gets_it_again() {
+    let shop = Shop::of_a_program();
+    shop.sandbox.run(["rm", "/etc/systemd/system/shop.service"]).ok();
+    shop.sandbox.run(["systemctl", "daemon-reload"]).ok();
+    let found = shop.sockctl(["--json", "doctor", "shop"]).exits(1);
+    let found: serde_json::Value = serde_json::from_str(&found.stdout).expect("JSON");
+    let mend = found["findings"][0]["mend"].as_str().expect("a command");
+    let load = Load::new(Generator::OneShot, URL).start(&shop.sandbox);
+    shop.sandbox.run(["sh", "-ec", mend]).ok();
+    load.finish().assert_clean();
+    shop.sockctl(["doctor", "shop"]).ok();
+    shop.sockctl(["restart", "shop"]).ok();
+    assert_eq!((shop.one_live_slot(), shop.get()), ("green".into(), "v1".into()));
+}

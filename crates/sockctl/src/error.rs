@@ -13,6 +13,17 @@ use crate::sockets::SocketError;
 use crate::systemd::SystemdError;
 use crate::words;
 
+/// Which slot serves after a deploy that was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serves {
+    /// The one that served before.
+    Old,
+    /// The new one: the old one does not start any more.
+    New,
+    /// None; connections wait.
+    None,
+}
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -59,8 +70,8 @@ pub enum Error {
         reason: String,
         /// What serves now.
         consequence: String,
-        /// Whether an old release serves.
-        rolled_back: bool,
+        /// Which slot serves.
+        serves: Serves,
         /// The last lines that the release itself wrote.
         log: Vec<String>,
     },
@@ -113,7 +124,7 @@ impl Error {
     pub fn status(&self) -> u8 {
         match self {
             Self::Name(_) | Self::Stage(StageError::Id { .. }) => 2,
-            Self::GivenUp { rolled_back: true, .. } => 3,
+            Self::GivenUp { serves: Serves::Old, .. } => 3,
             Self::Refused { .. } | Self::Sockets(_) => 4,
             Self::Lock(LockError::Held { .. }) => 5,
             Self::HalfDone { .. } => 6,

@@ -8,7 +8,7 @@ use sockgen::{App, Share};
 
 use crate::commands::Session;
 use crate::deploy::described;
-use crate::error::Error;
+use crate::error::{Error, Serves};
 use crate::files::FileError;
 use crate::history;
 use crate::lock::{self, Holder, LockError};
@@ -96,11 +96,13 @@ pub async fn abort(app: &App, report: &Report, typed: &str) -> Result<(), Error>
         desired.failed.get_or_insert(format!("aborted by {}", lock::user()));
         history::remember(app, &desired)?;
         let end = session.run(desired).await;
-        let Err(Error::GivenUp { app: name, consequence, .. }) = &end else { return end };
-        if history::read(app)?.last().is_some_and(|entry| entry.outcome == "kept") {
-            return end;
-        }
-        let text = format!("{name}: aborted; {consequence}");
+        let name = app.name().as_ref();
+        let text = match &end {
+            Err(Error::GivenUp { serves: Serves::Old | Serves::None, consequence, .. }) => {
+                format!("{name}: aborted; {consequence}")
+            }
+            _ => return end,
+        };
         report.end(&text, json!({"app": name, "outcome": "aborted"}));
         return Ok(());
     }
@@ -113,9 +115,15 @@ fn ended(app: &App, report: &Report, before: usize) -> Result<(), Error> {
     let entries = history::read(app)?;
     let (outcome, text) = match entries.get(before..).and_then(<[_]>::last) {
         Some(entry) if matches!(&*entry.outcome, "live" | "kept") => {
+            let hint = match &*entry.outcome {
+                "live" => format!("`sockctl rollback {name}` leads back"),
+                _ => {
+                    format!("the old release does not start: `sockctl deploy {name} PATH` leads on")
+                }
+            };
             return Err(refused(
                 format!("it was too late: the deploy came to its end, {} is live", entry.slot),
-                format!("`sockctl rollback {name}` leads back"),
+                hint,
             ));
         }
         Some(entry) => ("aborted", format!("aborted: {}", entry.outcome)),

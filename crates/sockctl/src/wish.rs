@@ -140,17 +140,8 @@ pub fn wish(app: &App, world: &World, asked: Asked, canary: Option<Canary>) -> R
     {
         return Ok(Wish::Nothing(release));
     }
-    if let (Exec::Release(exec), Some(release), true) =
-        (app.exec(), &release, command != Command::Deploy)
-        && !app.releases_dir().join(release.to_string()).join(exec).is_file()
-    {
-        return Err(refused(
-            format!(
-                "release {release} has no {}, which the manifest names as `exec`",
-                exec.display()
-            ),
-            format!("`sockctl deploy {} PATH` with one that has it", app.name()),
-        ));
+    if command != Command::Deploy {
+        has_exec(app, release.as_ref())?;
     }
     let back = command == Command::Rollback;
     let next = world.next_slot(release.as_ref().filter(|_| back)).ok_or_else(|| {
@@ -216,6 +207,21 @@ fn back_to(app: &App, live: &ReleaseId, wanted: Option<ReleaseId>) -> Result<Rel
     Err(refused(
         format!("release {wanted} is not on this machine any more"),
         format!("there are: {}", there.join(", ")),
+    ))
+}
+
+/// Refuses to start what has not got the manifest's program; with no release, the manifest had an installed one before.
+fn has_exec(app: &App, release: Option<&ReleaseId>) -> Result<(), Error> {
+    let Exec::Release(exec) = app.exec() else { return Ok(()) };
+    let folder = release.map(|release| app.releases_dir().join(release.to_string()));
+    if folder.is_some_and(|folder| folder.join(exec).is_file()) {
+        return Ok(());
+    }
+    let what = release.map_or("no release is live".into(), |release| format!("release {release}"));
+    let lacks = if release.is_some() { "has no" } else { "that has" };
+    Err(refused(
+        format!("{what} {lacks} {}, which the manifest names as `exec`", exec.display()),
+        format!("`sockctl deploy {} PATH` with one that has it", app.name()),
     ))
 }
 

@@ -14,7 +14,7 @@ use sockgen::install::removed;
 use sockgen::{Listener, Share};
 
 use crate::commands::Session;
-use crate::error::Error;
+use crate::error::{Error, Serves};
 use crate::history;
 use crate::journal::{Message, usec};
 use crate::listen::unopened;
@@ -200,7 +200,8 @@ impl<'a> Deploy<'a> {
                 }
                 // The old slot has begun to go: the new one is live and stays it, whatever keeps the old one.
                 if self.desired.failed.is_some() || step == Step::Retire {
-                    return Err(format!("{} failed: {}", step.name(), fault.reason));
+                    let way_out = self.way_out(step);
+                    return Err(format!("{} failed: {}{way_out}", step.name(), fault.reason));
                 }
                 self.desired.failed = Some(fault.reason);
                 history::remember(self.session.app, &self.desired)
@@ -208,6 +209,18 @@ impl<'a> Deploy<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What a person can do where trying again does not help: users meet a new slot that is not live, and the old one does not start.
+    fn way_out(&self, step: Step) -> String {
+        if step != Step::Revive || !self.observed.lost {
+            return String::new();
+        }
+        let (app, new) = (self.session.app, &self.desired.into);
+        let (systemctl, unit) = (app.place().typed("systemctl"), app.slot_unit(new));
+        format!(
+            "\n{new} has users, so it is not stopped; when you would have them wait: `{systemctl} stop {unit}`"
+        )
     }
 
     /// The wish stays written down: `promote` and `abort` go on from it.
@@ -247,7 +260,7 @@ impl<'a> Deploy<'a> {
             human(own),
             peak as f64 / 1024.0
         );
-        let (reason, consequence, rolled_back) = match outcome {
+        let (reason, consequence, serves) = match outcome {
             Outcome::Live => {
                 let text = format!("{app}: {what} is live in {} after {cost}", self.desired.into);
                 self.session.report.end(&text, object("live"));
@@ -258,24 +271,23 @@ impl<'a> Deploy<'a> {
                 self.session.report.end(&text, object("rolled-back"));
                 let old = self.desired.from.as_ref();
                 let state = old.and_then(|slot| self.observed.slots.get(slot));
-                let serves = state.is_some_and(|state| state.active == Active::Active);
                 let old = old.map_or("?", |slot| slot.as_ref());
-                let consequence = if serves {
-                    format!("{old} serves, as before")
+                if state.is_some_and(|state| state.active == Active::Active) {
+                    (reason, format!("{old} serves, as before"), Serves::Old)
                 } else {
-                    format!("{old} is live again, but it does not run: `sockctl status {app}`")
-                };
-                (reason, consequence, serves)
+                    let text = "is live again, but it does not run";
+                    (reason, format!("{old} {text}: `sockctl status {app}`"), Serves::None)
+                }
             }
             Outcome::Kept(reason) => {
                 self.session.report.end(&format!("{app}: kept after {cost}"), object("kept"));
                 let (old, new) = (self.desired.from.as_ref(), &self.desired.into);
                 let old = old.map_or("?", |slot| slot.as_ref());
-                (reason, format!("{old} does not start any more, so {new} stays live"), false)
+                (reason, format!("{old} does not start any more, so {new} stays live"), Serves::New)
             }
             Outcome::Undone(reason) => {
                 self.session.report.end(&format!("{app}: undone after {cost}"), object("undone"));
-                (reason, "nothing is deployed yet; connections wait".to_owned(), false)
+                (reason, "nothing is deployed yet; connections wait".to_owned(), Serves::None)
             }
         };
         let log = match reason.as_str() {
@@ -287,7 +299,7 @@ impl<'a> Deploy<'a> {
             attempt: what,
             reason: reason.clone(),
             consequence,
-            rolled_back,
+            serves,
             log,
         })
     }

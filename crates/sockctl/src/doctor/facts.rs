@@ -70,7 +70,7 @@ pub struct Slot {
     pub held: bool,
     /// Whether anything listens on its admin socket.
     pub admin_listens: bool,
-    /// Whether its link is there, and leads to a release with the manifest's program.
+    /// Whether its link leads to a release with the manifest's program.
     pub link: Link,
     /// Bytes of all credentials that its unit names.
     pub credentials: u64,
@@ -79,11 +79,11 @@ pub struct Slot {
 /// Where a slot's link leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
-    /// No release was ever linked, or the program is the administrator's.
+    /// It has none: the program is the administrator's.
     None,
     /// To a release that has the program.
     Fine,
-    /// To no release, or to one without the program.
+    /// To no release, or to one without the program; or no release was ever linked.
     Dangling,
 }
 

@@ -163,11 +163,10 @@ fn file_is(app: &App, file: &UnitFile) -> FileIs {
 }
 
 fn link(app: &App, slot: &SlotName) -> Link {
-    let (Exec::Release(exec), link) = (app.exec(), app.slot_link(slot)) else { return Link::None };
-    match link.is_symlink() {
-        false => Link::None,
-        true if link.join(exec).is_file() => Link::Fine,
-        true => Link::Dangling,
+    match app.exec() {
+        Exec::Program(_) => Link::None,
+        Exec::Release(exec) if app.slot_link(slot).join(exec).is_file() => Link::Fine,
+        Exec::Release(_) => Link::Dangling,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Rules that hold for everybody's sockets, also for those of one service alone.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use super::roles::{is_inetd, service_of};
 use super::unit::{Entry, Unit};
 use super::{At, Roles, Severity};
+use crate::address::beyond_var_run;
 use crate::shown::shown;
 
 /// The keys that make a socket listen (systemd.socket(5)).
@@ -79,10 +81,10 @@ pub(super) fn runtime_directory(units: &Roles<'_>) -> Vec<At> {
     for (socket, service) in pairs.filter(|(socket, unit)| !follows(socket, &unit.name)) {
         let folders = runtime_directories(service);
         for (_, path) in paths(socket) {
-            let path = path.replacen("/var/run/", "/run/", 1);
-            if let Some(folder) = folders.iter().find(|folder| path.starts_with(*folder)) {
-                let text =
-                    format!("its end removes {folder}, and {path} of {} with it", socket.name);
+            let path = beyond_var_run(Path::new(&path)).unwrap_or_else(|| path.into());
+            if let Some(folder) = folders.iter().find(|folder| path.starts_with(folder)) {
+                let (path, socket) = (path.display(), &socket.name);
+                let text = format!("its end removes {folder}, and {path} of {socket} with it");
                 found.push(At::key(service, "Service", "RuntimeDirectory", text));
             }
         }

@@ -78,7 +78,7 @@ pub(crate) struct Snapshot {
     /// What trying the addresses gave, by listener; those that are ours already are not tried.
     pub(crate) tried: BTreeMap<String, Tried>,
     pub(crate) program: Option<Program>,
-    /// The live slot, when its release has no file at the manifest's `exec`.
+    /// The live slot, when it has no release, or one without a file at the manifest's `exec`.
     pub(crate) lacking: Option<SlotName>,
     /// Secrets of the manifest that are not stored.
     pub(crate) missing_secrets: Vec<SecretName>,
@@ -308,7 +308,7 @@ fn lacking(root: &Path, app: &App) -> Option<SlotName> {
     let alias = fs::read_link(below(root, &app.place().units().join(app.alias().as_ref()))).ok()?;
     let live = app.slots().iter().find(|slot| alias.ends_with(app.slot_unit(slot).as_ref()))?;
     let release = below(root, &app.slot_link(live));
-    (release.is_symlink() && !release.join(exec).is_file()).then(|| live.clone())
+    (!release.join(exec).is_file()).then(|| live.clone())
 }
 
 fn missing_secrets(root: &Path, app: &App) -> Vec<SecretName> {

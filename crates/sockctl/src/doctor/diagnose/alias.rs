@@ -1,7 +1,8 @@
 //! The alias: on disk and in systemd's memory it names one and the same slot.
 
-use sockgen::SlotName;
+use sockgen::{Exec, SlotName};
 
+use super::units::RELOAD;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::{Cure, Finding, Fix};
 use crate::doctor::hazard::Hazard;
@@ -26,9 +27,7 @@ pub(super) fn alias(facts: &Facts) -> Option<Finding> {
         (None, None) if facts.is_at_rest() => {
             let running = facts.slots.iter().find(|slot| slot.active == Active::Active)?;
             let cause = format!("it is gone, and {} runs", app.slot_unit(&running.name));
-            let why = "a slot that gets an alias while it runs may be taken for dead: a deploy starts another one";
-            let deploy = format!("sockctl deploy {} PATH", app.name());
-            (Hazard::ForeignAlias, cause, (deploy, Cure::ByHand(why)))
+            (Hazard::ForeignAlias, cause, anew(facts, &running.name))
         }
         _ => return None,
     };
@@ -43,6 +42,29 @@ fn away_from(disk: &str, facts: &Facts) -> (String, Cure) {
         _ => (
             format!("systemctl disable {disk} && sockctl deploy {} PATH", facts.app.name()),
             Cure::ByHand("no slot runs, or several do: which one is live is not known"),
+        ),
+    }
+}
+
+/// A slot that gets an alias while it runs may be taken for dead.
+fn anew(facts: &Facts, running: &SlotName) -> (String, Cure) {
+    let (app, unit) = (&facts.app, facts.app.slot_unit(running));
+    let alias = match facts.is_generated() {
+        true => RELOAD.into(),
+        false => format!("systemctl enable --force {unit}"),
+    };
+    match app.exec() {
+        Exec::Release(_) => (
+            format!("sockctl deploy {} PATH", app.name()),
+            Cure::ByHand(
+                "a slot that gets an alias while it runs may be taken for dead: a deploy starts another one",
+            ),
+        ),
+        Exec::Program(_) => (
+            format!("systemctl stop {unit} && {alias} && systemctl start {unit}"),
+            Cure::ByHand(
+                "a slot that gets an alias while it runs may be taken for dead; connections wait while it is stopped",
+            ),
         ),
     }
 }

@@ -101,6 +101,12 @@ fn an_alias_that_is_gone_while_a_slot_serves_is_found() {
     assert!(matches!(gone.cure, Cure::ByHand(_)));
     let at_work = Facts { at_work: Some("deploy".into()), ..facts.clone() };
     assert_eq!(diagnose(&at_work), []);
+    // No release can be deployed.
+    let program = App::parse(&MANIFEST.replace("bin/shop", "/opt/shop/bin/shop")).unwrap();
+    let program = one(&Facts { app: program, ..facts.clone() }).mend;
+    let [stop, enable, start] = ["stop", "enable --force", "start"]
+        .map(|verb| format!("systemctl {verb} shop-blue.service"));
+    assert_eq!(program, [stop, enable, start].join(" && "));
     // Never deployed.
     facts
         .slots

@@ -31,7 +31,7 @@ pub(super) fn notes(app: &App, units: &[UnitFile], now: &Snapshot, notes: &mut V
     }));
     if let (Exec::Release(exec), Some(slot)) = (app.exec(), &now.lacking) {
         notes.push(format!(
-            "the release in {slot} has no {}, so its next start fails: deploy one that has it now",
+            "{slot} has no release with {}, so its next start fails: deploy one that has it now",
             exec.display()
         ));
     }

@@ -265,7 +265,7 @@ fn a_release_without_the_new_exec_has_to_be_followed_by_one_that_has_it() {
     now.found.insert("shop.service".into(), green);
     now.lacking = Some("green".parse().unwrap());
     let plan = decide(&RELEASE.replace("bin/shop", "bin/new"), &now).unwrap();
-    assert!(plan.notes[0].contains("the release in green has no bin/new"), "{:?}", plan.notes);
+    assert!(plan.notes[0].contains("green has no release with bin/new"), "{:?}", plan.notes);
     assert_eq!(plan.next.last().unwrap(), "sockctl deploy shop PATH");
 }
 
