@@ -65,7 +65,10 @@ fn releases_take_the_place_of_an_administrators_program() {
     assert!(installed.stdout.contains("blue has no release with bin/shop"), "{installed}");
     assert!(installed.stdout.contains("sockctl deploy shop PATH"), "{installed}");
     let refused = shop.sockctl(["restart", "shop"]).exits(4);
-    assert!(refused.stderr.contains("no release is live that has bin/shop"), "{refused}");
+    assert!(
+        refused.stderr.contains("no release is live, and the manifest names bin/shop"),
+        "{refused}"
+    );
     let found = shop.sockctl(["doctor", "shop"]).exits(1);
     assert!(found.stdout.contains("leads to no release with the program"), "{found}");
     shop.deploy(&shop.release("v2", None)).ok();

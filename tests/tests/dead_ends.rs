@@ -90,7 +90,8 @@ fn users_are_not_given_back_to_a_slot_that_hangs() {
 fn a_canary_beside_a_dead_release_is_withdrawn_by_hand_alone() {
     let shop = Shop::deployed();
     let v2 = shop.release("v2", None);
-    shop.sockctl(["deploy", "shop", &v2, "--canary", "0.5", "--until", "canary"]).ok();
+    let canary = ["--canary", "0.5", "--hold", "100ms", "--until", "canary"];
+    shop.sandbox.run([&["sockctl", "deploy", "shop", &v2][..], &canary].concat()).ok();
     lose(&shop, "blue");
     let half = shop.sockctl(["abort", "shop"]).exits(6);
     let stop = ["systemctl", "stop", "shop-green.service"];

@@ -117,9 +117,7 @@ fn ended(app: &App, report: &Report, before: usize) -> Result<(), Error> {
         Some(entry) if matches!(&*entry.outcome, "live" | "kept") => {
             let hint = match &*entry.outcome {
                 "live" => format!("`sockctl rollback {name}` leads back"),
-                _ => {
-                    format!("the old release does not start: `sockctl deploy {name} PATH` leads on")
-                }
+                _ => "what served before does not start any more".into(),
             };
             return Err(refused(
                 format!("it was too late: the deploy came to its end, {} is live", entry.slot),

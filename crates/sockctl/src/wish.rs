@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sockgen::{App, AppName, Exec, Listener, generator};
+use sockgen::{App, Exec, Listener, generator};
 
 use crate::canary::Canary;
 use crate::deploy::described;
@@ -123,12 +123,12 @@ pub async fn ready(app: &App, systemd: &Systemd) -> Result<World, Error> {
 /// # Errors
 /// [`Error::Refused`] when it cannot be done in this world.
 pub fn wish(app: &App, world: &World, asked: Asked, canary: Option<Canary>) -> Result<Wish, Error> {
-    let live = world.live_slot().ok_or_else(|| nothing_deployed(app.name()));
+    let live = world.live_slot().ok_or_else(|| nothing_live(app));
     let (command, release) = match asked {
         Asked::Deploy(release) => (Command::Deploy, Some(release)),
         Asked::Restart => (Command::Restart, live?.release.clone()),
         Asked::Rollback(wanted) => {
-            let live = live?.release.as_ref().ok_or_else(|| program_of_the_administrator(app))?;
+            let live = live?.release.as_ref().ok_or_else(|| no_release(app))?;
             (Command::Rollback, Some(back_to(app, live, wanted)?))
         }
     };
@@ -210,19 +210,26 @@ fn back_to(app: &App, live: &ReleaseId, wanted: Option<ReleaseId>) -> Result<Rel
     ))
 }
 
-/// Refuses to start what has not got the manifest's program; with no release, the manifest had an installed one before.
+/// Refuses to start what has not got the manifest's program.
 fn has_exec(app: &App, release: Option<&ReleaseId>) -> Result<(), Error> {
     let Exec::Release(exec) = app.exec() else { return Ok(()) };
-    let folder = release.map(|release| app.releases_dir().join(release.to_string()));
-    if folder.is_some_and(|folder| folder.join(exec).is_file()) {
+    let release = release.ok_or_else(|| no_release(app))?;
+    if app.releases_dir().join(release.to_string()).join(exec).is_file() {
         return Ok(());
     }
-    let what = release.map_or("no release is live".into(), |release| format!("release {release}"));
-    let lacks = if release.is_some() { "has no" } else { "that has" };
     Err(refused(
-        format!("{what} {lacks} {}, which the manifest names as `exec`", exec.display()),
+        format!("release {release} has no {}, which the manifest names as `exec`", exec.display()),
         format!("`sockctl deploy {} PATH` with one that has it", app.name()),
     ))
+}
+
+/// No release is live: the program is the administrator's, or was when it was started.
+fn no_release(app: &App) -> Error {
+    let Exec::Release(exec) = app.exec() else { return program_of_the_administrator(app) };
+    refused(
+        format!("no release is live, and the manifest names {} in one as `exec`", exec.display()),
+        format!("`sockctl deploy {} PATH` with one that has it", app.name()),
+    )
 }
 
 fn program_of_the_administrator(app: &App) -> Error {
@@ -233,8 +240,18 @@ fn program_of_the_administrator(app: &App) -> Error {
     )
 }
 
-fn nothing_deployed(name: &AppName) -> Error {
-    refused("nothing is deployed yet".into(), format!("run `sockctl deploy {name} PATH` first"))
+fn nothing_live(app: &App) -> Error {
+    let name = app.name();
+    match app.exec() {
+        Exec::Release(_) => refused(
+            "nothing is deployed yet".into(),
+            format!("run `sockctl deploy {name} PATH` first"),
+        ),
+        Exec::Program(_) => refused(
+            format!("{} leads to no slot", app.alias()),
+            format!("run `sockctl doctor {name}`: it says what puts that right"),
+        ),
+    }
 }
 
 /// What a reload would do to a listener that is [`endangered`].

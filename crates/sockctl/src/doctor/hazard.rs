@@ -89,7 +89,7 @@ hazards! {
     "D12" StaleAlias Critical: "The alias on disk and the one in systemd's memory differ",
         "boot starts another slot than traffic does", "`--fix`: reload, or write the alias again";
     "D13" ForeignAlias Critical: "The alias points to no slot of the application",
-        "boot and traffic start something else, or nothing", "`--fix`: point it at the one slot that runs; a deploy when it is gone";
+        "boot and traffic start something else, or nothing", "`--fix`: point it at the one slot that runs; when it is gone, what doctor prints";
     "D14" DropIn Warning: "A drop-in changes a unit of ours, or one slot and not the other",
         "what was proven is not what runs, and the slots differ", "remove it, or give it to every slot";
     "D15" NotReloaded Warning: "Unit files changed, and systemd has not read them",

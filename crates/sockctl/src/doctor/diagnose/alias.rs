@@ -3,7 +3,7 @@
 use sockgen::{Exec, SlotName};
 
 use super::units::RELOAD;
-use crate::doctor::facts::Facts;
+use crate::doctor::facts::{Facts, Slot};
 use crate::doctor::finding::{Cure, Finding, Fix};
 use crate::doctor::hazard::Hazard;
 use crate::plan::Active;
@@ -25,7 +25,10 @@ pub(super) fn alias(facts: &Facts) -> Option<Finding> {
             (Hazard::StaleAlias, cause, point(facts, slot(loaded)?))
         }
         (None, None) if facts.is_at_rest() => {
-            let running = facts.slots.iter().find(|slot| slot.active == Active::Active)?;
+            // A standby runs, too.
+            let running = || facts.slots.iter().filter(|slot| slot.active == Active::Active);
+            let accepts = |slot: &&Slot| slot.gate.is_none_or(|gate| gate > 0.0);
+            let running = running().find(accepts).or_else(|| running().next())?;
             let cause = format!("it is gone, and {} runs", app.slot_unit(&running.name));
             (Hazard::ForeignAlias, cause, anew(facts, &running.name))
         }

@@ -48,11 +48,13 @@ fn slots(app: &App, units: &[UnitFile], now: &Snapshot, notes: &mut Vec<String>)
     for slot in app.slots() {
         let unit = app.slot_unit(slot);
         if changed(unit.as_ref()) && now.is_live(unit.as_ref()) {
+            let restart = match &now.lacking {
+                Some(_) => String::new(),
+                None => format!(" or `{} restart {}`", app.place().typed("sockctl"), app.name()),
+            };
             notes.push(format!(
-                "slot {slot} runs on as it was started; what changed for its process applies from the next deploy or \
-                 `{} restart {}`, what systemd does with it (limits, timeouts) at once",
-                app.place().typed("sockctl"),
-                app.name()
+                "slot {slot} runs on as it was started; what changed for its process applies from the next deploy{restart}, \
+                 what systemd does with it (limits, timeouts) at once"
             ));
         }
     }
