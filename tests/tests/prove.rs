@@ -202,6 +202,15 @@ fn what_cannot_be_proved_is_said_with_the_next_step() {
     let (status, words) = refused(&["--kinds", "http2", "--probe-interval", "5ms"]);
     assert_eq!(status, Some(2), "{words}");
     assert!(words.contains("`--probe-interval` has no effect with `--kinds http2`: "), "{words}");
+    let (status, words) = refused(&["--rate", "1"]);
+    assert_eq!(status, Some(1), "{words}");
+    let few = "1 requests each second are less than one for each of 3 kinds of clients";
+    assert!(words.contains(few) && words.contains("\nhint: ask for more, or"), "{words}");
+    shop.sandbox.run(["mkfifo", "/tmp/pipe"]).ok();
+    let (status, words) = refused(&["--report", "/tmp/pipe"]);
+    assert_eq!(status, Some(1), "{words}");
+    assert!(words.contains("/tmp/pipe is no file, and the report would"), "{words}");
+    shop.sandbox.run(["test", "-p", "/tmp/pipe"]).ok();
     // Before anything is deployed.
     let (status, words) = refused(&["--report", "/no/such/page.html"]);
     assert_eq!(status, Some(1), "{words}");

@@ -55,6 +55,14 @@ pub fn longest(gaps: &[Gap], from_us: u32, to_us: u32) -> Option<Gap> {
     within.copied().max_by_key(|gap| gap.length_us())
 }
 
+/// How long such times usually are, of their sorted lengths: 95 of 100 are not longer. Ten at least are longer, so that a few that are too
+/// long are not their own measure.
+pub fn usual_us(sorted: &[u32]) -> u32 {
+    let count = sorted.len();
+    let rank = (count * 95).div_ceil(100).min(count.saturating_sub(10));
+    rank.checked_sub(1).map_or(0, |last| sorted[last])
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -75,6 +83,16 @@ mod tests {
         // Somebody always waits, but others are accepted: that is a queue, and no gap.
         assert_eq!(of(&[(0, 100), (10, 11), (50, 51)]), [11, 40, 49]);
         assert_eq!(of(&[]), [] as [u32; 0]);
+    }
+
+    #[test]
+    fn what_stands_still_now_and_then_is_not_the_measure_of_it() {
+        let of =
+            |short: usize, long: usize| usual_us(&[vec![200; short], vec![50_000; long]].concat());
+        assert_eq!(of(54, 1), 200);
+        // For 50 ms of each 200: somebody is accepted 75 times in between, and eight wait in it.
+        assert_eq!(of(82 * 20, 20), 200);
+        assert_eq!((of(0, 100), of(0, 10), of(0, 0)), (50_000, 0, 0));
     }
 
     proptest! {

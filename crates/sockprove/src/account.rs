@@ -154,8 +154,8 @@ impl Times {
             .collect();
         worst.sort_by_key(|gap| std::cmp::Reverse(gap.us.saturating_sub(gap.witness_us)));
         worst.truncate(GAPS);
-        let Latency { p99_us, max_us, .. } =
-            Latency::of(&mut gaps.iter().map(|gap| gap.length_us()).collect::<Vec<_>>());
+        let mut lengths: Vec<_> = gaps.iter().map(|gap| gap.length_us()).collect();
+        let Latency { p99_us, max_us, .. } = Latency::of(&mut lengths);
         Accepts {
             connections: gaps.len() as u64,
             every_us: every.as_micros() as u64,
@@ -164,6 +164,7 @@ impl Times {
             faults: self.faults(&probes.tally),
             longest_us: max_us,
             p99_us,
+            usual_us: accepts::usual_us(&lengths),
             gaps: worst,
             witness_longest_us: length(accepts::longest(&witness, 0, u32::MAX)),
         }

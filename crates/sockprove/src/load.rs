@@ -243,18 +243,19 @@ fn nanos(clock: ClockId) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// One request by a client of this kind, and what came of it.
+/// One request by a client of this kind. Gives whether nothing but the connection's end told where the answer ended.
 ///
 /// # Errors
 /// What went wrong with it.
-pub async fn ask(kind: Kind, target: &Target, timeout: Duration) -> Result<(), Failure> {
+pub async fn ask(kind: Kind, target: &Target, timeout: Duration) -> Result<bool, Failure> {
     let once = async {
         let (target, counters, shared) = (Rc::new(target.clone()), Rc::default(), Rc::default());
         let mut client = Client::new(kind, target, counters, shared);
         let answered = client.exchange().await?;
+        let until_close = client.is_until_close();
         client.close().await;
         if (200..300).contains(&answered.status) {
-            return Ok(());
+            return Ok(until_close);
         }
         Err(Failure::new(FailureKind::Status, format!("status {}", answered.status)))
     };

@@ -62,7 +62,9 @@ pub(crate) async fn run(going: Going, interval: Duration) -> io::Result<Probes> 
         for (target, is_service) in [(&service, true), (&own, false)] {
             if under_way(target) < AT_ONCE {
                 let (prober, target) = (Rc::clone(&prober), Rc::clone(target));
-                tokio::task::spawn_local(async move { prober.connect(target, is_service).await });
+                tokio::task::spawn_local(
+                    async move { prober.connect(target, is_service, due).await },
+                );
             }
         }
     }
@@ -80,9 +82,10 @@ fn under_way(target: &Rc<Target>) -> usize {
 }
 
 impl Prober {
-    async fn connect(&self, target: Rc<Target>, is_service: bool) {
+    async fn connect(&self, target: Rc<Target>, is_service: bool, due: Instant) {
         let Going { start, load, .. } = &self.going;
-        let begun = Instant::now();
+        // While this process stands still the service's connections wait as well: what the witness waits counts from when it was due.
+        let begun = if is_service { Instant::now() } else { due };
         let mut client = Http1::new(target, Rc::new(Counters::default()), true);
         let exchange = tokio::time::timeout(load.timeout, client.exchange()).await;
         if let Some(accepted) = client.first_byte {

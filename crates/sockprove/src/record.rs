@@ -48,7 +48,7 @@ pub struct Record {
     pub closed_idle: u64,
     /// Requests over HTTP/2 that were sent again on another connection, because the server had not looked at them (RFC 9113, section 6.8).
     pub resent: u64,
-    /// WebSockets that the server closed in order (1000, 1001, 1012) and that were opened again.
+    /// WebSockets that the server closed in order (1000, 1001, 1012, or no code) and that were opened again.
     pub moved: u64,
     /// Of the answered requests, from when they were due.
     pub latency: Latency,
@@ -125,6 +125,8 @@ pub struct Accepts {
     pub longest_us: u32,
     /// 99 of 100 such times were not longer.
     pub p99_us: u32,
+    /// How long such a time usually is: see [`crate::accepts::usual_us`].
+    pub usual_us: u32,
     /// The two hundred that were longest beyond the witness's at the same time, the worst first.
     pub gaps: Vec<GapRecord>,
     /// The longest such time of a listener of the generator's own, which does nothing but answer.

@@ -5,17 +5,21 @@ mod faulty;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::num::NonZeroU32;
+use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use faulty::{Fault, serve};
 use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 use sockprove::failure::{Failure, FailureKind};
 use sockprove::kind::Kind;
-use sockprove::load::{Load, raise_descriptor_limit};
+use sockprove::load::{Load, ask, raise_descriptor_limit};
 use sockprove::record::{Mark, Record};
 use sockprove::schedule::Pace;
 use sockprove::tally;
 use sockprove::target::Target;
+use tokio_tungstenite::tungstenite;
 
 const OPEN: Pace = Pace::Open { rate: NonZeroU32::new(2000).unwrap() };
 const CLOSED: Pace = Pace::Closed { connections: NonZeroU32::new(4).unwrap() };
@@ -154,6 +158,90 @@ fn a_stall_of_accept_is_a_gap_that_the_witness_has_not() {
     assert!((55_000..200_000).contains(&gap.us) && gap.witness_us < gap.us / 2, "{accepts:?}");
 }
 
+/// A server that takes so long for each answer, and gives it this head.
+fn slow(time: Duration, head: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            thread::spawn(move || {
+                // A client that went away is none of its cares.
+                let _ = client.read(&mut [0; 1024]);
+                #[expect(clippy::disallowed_methods, reason = "it works so long")]
+                thread::sleep(time);
+                client.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\nfine").as_bytes())
+            });
+        }
+    });
+    url
+}
+
+#[test]
+fn a_generator_that_stands_still_is_no_stall_of_the_service() {
+    let url = slow(Duration::from_millis(1), "Content-Length: 4\r\nConnection: close\r\n");
+    let mut generator = Command::new(env!("CARGO_BIN_EXE_sockprove"));
+    generator.args(["--json", "load", &url, "--kind", "one-shot", "--rate", "100"]);
+    let generator = generator.args(["--duration", "4s"]).stdout(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_child(&generator);
+    // Not in step with the looks: a connection is open in half of these moments.
+    for wait_ms in [503, 101, 97, 103, 98, 102, 96, 104] {
+        #[expect(clippy::disallowed_methods, reason = "the load goes on meanwhile")]
+        thread::sleep(Duration::from_millis(wait_ms));
+        kill_process(pid, Signal::STOP).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "to stand still is the fault")]
+        thread::sleep(Duration::from_millis(200));
+        kill_process(pid, Signal::CONT).unwrap();
+    }
+    let output = generator.wait_with_output().unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let accepts = &record["accepts"];
+    assert!(accepts["longest_us"].as_u64().unwrap() > 150_000, "nobody waited: {accepts}");
+    let longer = |gap: &serde_json::Value| {
+        gap["us"].as_u64().unwrap().saturating_sub(gap["witness_us"].as_u64().unwrap())
+    };
+    let worst = accepts["gaps"].as_array().unwrap().iter().map(longer).max().unwrap();
+    assert!(worst < 100_000, "{accepts}");
+}
+
+#[test]
+fn a_websocket_that_is_closed_without_a_code_is_opened_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut open = tungstenite::accept(client).unwrap();
+                // The tenth message is the last; what comes then is the end of it.
+                for count in 0.. {
+                    if open.read().and_then(|_| open.flush()).is_err() {
+                        break;
+                    }
+                    if count == 10 {
+                        let _ = open.close(None);
+                    }
+                }
+            });
+        }
+    });
+    let mut load = load(&url, Kind::WebSocket, CLOSED);
+    load.expect.clear();
+    let record = record(load);
+    assert_eq!(record.failed, 0, "{:?}", record.faults.first());
+    assert!(record.moved > 0 && record.answered > 20, "{} of {}", record.moved, record.answered);
+}
+
+#[test]
+fn an_answer_that_its_connection_ends_is_told_apart() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (head, until_close) in [("", true), ("Content-Length: 4\r\n", false)] {
+        let target = Target::parse(&slow(Duration::ZERO, head), None).unwrap();
+        for kind in [Kind::KeepAlive, Kind::OneShot] {
+            let asked = runtime.block_on(ask(kind, &target, Duration::from_secs(10)));
+            assert_eq!(asked.ok(), Some(until_close), "{kind}, {head:?}");
+        }
+    }
+}
+
 #[test]
 fn a_look_for_which_the_machine_had_nothing_left_is_told() {
     let mut load = load(&serve(Fault::Reset, u64::MAX), Kind::KeepAlive, CLOSED);
@@ -202,7 +290,7 @@ fn a_unix_socket_is_asked_as_well() {
     let path = folder.path().join("socket");
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
     // It ends with the process.
-    std::thread::spawn(move || {
+    thread::spawn(move || {
         for mut client in listener.incoming().flatten() {
             let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfine";
             // A client that went away is none of its cares.

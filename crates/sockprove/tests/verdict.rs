@@ -73,6 +73,7 @@ fn round() -> Round {
             faults: Vec::new(),
             longest_us: 0,
             p99_us: 1000,
+            usual_us: 1000,
             gaps: Vec::new(),
             witness_longest_us: 0,
         }),
@@ -211,7 +212,7 @@ fn a_stall_fails_unless_the_machine_had_it_too() {
         "{judged:#?}"
     );
     let mut slow = with_gap(1200, 50_000, 0);
-    slow.loads[0].record.accepts.as_mut().unwrap().p99_us = 10_000;
+    slow.loads[0].record.accepts.as_mut().unwrap().usual_us = 10_000;
     let judged = check(slow, Verdict::Pass);
     assert!(judged.notes[0].contains("up to 10.0 ms long: 5 times that is allowed"), "{judged:#?}");
     // The slot that accepts had no processor: blue before `open`.
@@ -326,4 +327,29 @@ fn a_page_and_a_text_say_it_and_escape_what_others_said() {
     assert!(text.contains("fault: open loop, 1.200 s, deploy 1, open (blue or green serves): one-shot: reset: <seen>"), "{text}");
     let again: Proof = serde_json::from_str(&serde_json::to_string(&proof).unwrap()).unwrap();
     assert_eq!(again.findings, proof.findings);
+}
+
+#[test]
+fn who_is_asked_too_much_is_told_so() {
+    let mut round = with_fault(FailureKind::Timeout, 500);
+    let steady = &mut round.loads[0].steady;
+    (steady.seconds, steady.answered) = (2.0, 80);
+    let judged = check(round.clone(), Verdict::Fail);
+    assert!(
+        judged.notes[0].contains("of 100 requests each second 40 were answered"),
+        "{judged:#?}"
+    );
+    round.loads[0].steady.answered = 198;
+    assert_eq!(check(round, Verdict::Fail).notes, [] as [String; 0]);
+}
+
+#[test]
+fn ctrl_c_before_the_first_answer_is_no_failure() {
+    let mut round = round();
+    round.loads[0].record.answered = 0;
+    check(round.clone(), Verdict::Fail);
+    round.interrupted = true;
+    check(round.clone(), Verdict::Interrupted);
+    round.loads[0].record.failed = 1;
+    check(round, Verdict::Fail);
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use sockctl::report::{Format, Report};
 use sockgen::{App, AppName, Place, duration};
@@ -159,13 +159,18 @@ pub(super) fn run(args: Args, user: bool, json: bool) -> Result<ExitCode> {
 }
 
 /// The report, which appears when it is whole.
-struct Page<'a> {
-    path: &'a Path,
+struct Page {
+    path: PathBuf,
     beside: NamedTempFile,
 }
 
-impl<'a> Page<'a> {
-    fn beside(path: &'a Path) -> Result<Self> {
+impl Page {
+    fn beside(path: &Path) -> Result<Self> {
+        // A link stays one. Anything else than a file would be gone.
+        let path = path.canonicalize().unwrap_or(path.to_owned());
+        if path.exists() && !path.is_file() {
+            bail!("{} is no file, and the report would take its place", path.display());
+        }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let readable = Permissions::from_mode(0o644);
         let beside = tempfile::Builder::new()
@@ -178,7 +183,7 @@ impl<'a> Page<'a> {
     fn write(mut self, proof: &Proof) -> Result<()> {
         self.beside.write_all(html(proof)?.as_bytes())?;
         self.beside
-            .persist(self.path)
+            .persist(&self.path)
             .with_context(|| format!("cannot write {}", self.path.display()))?;
         Ok(())
     }

@@ -16,6 +16,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) length: usize,
     /// Whether the server closes the connection behind it.
     pub(crate) close: bool,
+    /// Whether nothing but that tells where it ends.
+    pub(crate) until_close: bool,
 }
 
 /// Where a body ends (section 6.3).
@@ -39,8 +41,8 @@ pub(crate) fn parse(bytes: &[u8], ended: bool) -> Result<Option<Answer<'_>>, Str
         return Ok(rest.map(|answer| Answer { length: answer.length + head, ..answer }));
     }
     let framing = framing(status, response.headers)?;
-    let close =
-        closes(response.version, response.headers) || matches!(framing, Framing::UntilClose);
+    let until_close = matches!(framing, Framing::UntilClose);
+    let close = closes(response.version, response.headers) || until_close;
     let rest = &bytes[head..];
     let (body, length) = match framing {
         Framing::Length(length) => {
@@ -54,7 +56,7 @@ pub(crate) fn parse(bytes: &[u8], ended: bool) -> Result<Option<Answer<'_>>, Str
         Framing::UntilClose if !ended => return Ok(None),
         Framing::UntilClose => (Cow::Borrowed(rest), rest.len()),
     };
-    Ok(Some(Answer { status, body, length: head + length, close }))
+    Ok(Some(Answer { status, body, length: head + length, close, until_close }))
 }
 
 fn framing(status: u16, headers: &[Header<'_>]) -> Result<Framing, String> {

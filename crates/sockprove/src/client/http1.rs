@@ -26,6 +26,8 @@ pub(crate) struct Http1 {
     pub(crate) body: Vec<u8>,
     /// When the first byte of the last answer came.
     pub(crate) first_byte: Option<Instant>,
+    /// Whether the last answer ended with its connection, and nothing else said where.
+    pub(crate) until_close: bool,
 }
 
 impl Http1 {
@@ -33,7 +35,8 @@ impl Http1 {
         let request = target.request(one_shot);
         let (buffer, body) = (Vec::with_capacity(8192), Vec::new());
         let (open, first_byte) = (None, None);
-        Self { target, counters, one_shot, request, open, buffer, body, first_byte }
+        let until_close = false;
+        Self { target, counters, one_shot, request, open, buffer, body, first_byte, until_close }
     }
 
     /// Sends the request and reads the answer. When it is dropped on the way the connection is closed.
@@ -50,10 +53,11 @@ impl Http1 {
         loop {
             let parsed = answer::parse(&self.buffer, ended);
             let parsed = parsed.map_err(|words| Failure::new(FailureKind::Protocol, words))?;
-            if let Some(Answer { status, body, length, close }) = parsed {
+            if let Some(Answer { status, body, length, close, until_close }) = parsed {
                 let at = Instant::now();
                 self.body.clear();
                 self.body.extend_from_slice(&body);
+                self.until_close = until_close;
                 let extra = length < self.buffer.len();
                 if close || self.one_shot || extra {
                     if !ended {

@@ -78,6 +78,11 @@ impl Client {
         }
     }
 
+    /// Whether nothing but its connection's end told where the last answer ended.
+    pub(crate) fn is_until_close(&self) -> bool {
+        matches!(self, Self::Http1(client) if client.until_close)
+    }
+
     /// Goes on until a connection fails on which nothing is asked.
     pub(crate) async fn idle(&mut self) -> Failure {
         match self {

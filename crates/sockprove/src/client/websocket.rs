@@ -119,11 +119,10 @@ async fn next(open: &mut WebSocketStream<Stream>) -> Result<Message, End> {
         Some(Ok(Message::Close(frame))) => {
             // The answer to it; an error means that the server did not wait.
             let _ = open.flush().await;
-            let code = frame.map(|frame| frame.code);
-            Err(match code {
-                Some(CloseCode::Normal | CloseCode::Away | CloseCode::Restart) => End::Moved,
-                code => {
-                    let code = code.map_or("no code".into(), |code| code.to_string());
+            Err(match frame.map(|frame| frame.code) {
+                // One without a code is in order, too (RFC 6455, section 7.1.5).
+                None | Some(CloseCode::Normal | CloseCode::Away | CloseCode::Restart) => End::Moved,
+                Some(code) => {
                     End::Failed(Failure::new(FailureKind::Closed, format!("closed with {code}")))
                 }
             })

@@ -62,8 +62,8 @@ pub enum Verdict {
 /// What was allowed.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Limits {
-    /// The longest time without an accept, beyond that of the witness at the same time. Where accepts are rare anyway it is five times the 99th
-    /// percentile of such times, when that is more.
+    /// The longest time without an accept, beyond that of the witness at the same time. Where accepts are rare anyway it is five times as
+    /// long as such times usually are, when that is more.
     pub max_gap_us: u32,
     /// How many times the 99.9th percentile of steady latency that of a swap may be.
     pub max_slowdown: Option<f64>,

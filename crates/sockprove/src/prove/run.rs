@@ -90,6 +90,19 @@ pub enum ProveError {
         /// What was seen.
         detail: String,
     },
+    /// Less than one for each kind of clients.
+    #[error("{asked} {what} are less than one for each of {kinds} kinds of clients")]
+    TooFew {
+        /// How many.
+        asked: u32,
+        /// Of what.
+        what: &'static str,
+        /// Kinds of clients.
+        kinds: usize,
+    },
+    /// Ctrl-C before there was a load.
+    #[error("interrupted before the load began")]
+    Interrupted,
     /// The load could not begin or go on.
     #[error("cannot make the load: {0}")]
     Load(#[source] io::Error),
@@ -122,6 +135,8 @@ impl ProveError {
             Self::NoAnswer { .. } => {
                 "give a path that answers 200 with --path; TLS is not spoken here: --listener names one that is plain; `sockctl status` shows whether it runs"
             }
+            Self::TooFew { .. } => "ask for more, or for fewer kinds with --kinds",
+            Self::Interrupted => "nothing was deployed",
             Self::Load(_) => "fewer --connections need fewer descriptors: `ulimit -n`",
             Self::Signals(_) => "end something else on this machine: a descriptor is needed",
             Self::Sockctl { .. } => "put sockctl beside this program, or on PATH",
@@ -140,8 +155,12 @@ pub async fn prove(app: &App, asked: &Asked, report: &Report) -> Result<Proof, P
 async fn prove_here(app: &App, asked: &Asked, report: &Report) -> Result<Proof, ProveError> {
     let interrupt = Interrupt::listen().map_err(ProveError::Signals)?;
     let target = service::target(app, asked.listener.as_deref(), &asked.path)?;
-    let (clients, mut notes) =
-        service::clients(&target, &asked.kinds, asked.websocket.as_deref()).await?;
+    let mut impatient = interrupt.clone();
+    let (clients, mut notes) = tokio::select! {
+        clients = service::clients(&target, asked) => clients?,
+        () = impatient.once() => return Err(ProveError::Interrupted),
+    };
+    asked.paces.iter().try_for_each(|pace| enough(*pace, clients.len()))?;
     let began = jiff::Timestamp::now();
     let kinds: Vec<_> = clients.iter().map(|client| client.kind.word()).collect();
     let times = match asked.deploys {
@@ -165,11 +184,9 @@ async fn prove_here(app: &App, asked: &Asked, report: &Report) -> Result<Proof, 
         let answered: u64 = round.loads.iter().map(|load| load.record.answered).sum();
         let failed: u64 = round.loads.iter().map(|load| load.record.failed).sum();
         let took = Duration::from_nanos(round.end_ns - round.start_ns);
-        let words = match pace {
-            Pace::Open { rate } => format!("{rate} requests each second"),
-            Pace::Closed { connections } => format!("{connections} requests at a time"),
-        };
-        report.done(pace.word(), took, &format!("{words}: {answered} answered, {failed} failed"));
+        let (count, what) = words(*pace);
+        let words = format!("{count} {what}: {answered} answered, {failed} failed");
+        report.done(pace.word(), took, &words);
         let over = round.interrupted || round.deploys.iter().any(|deploy| !deploy.is_live());
         rounds.push(round);
         if over {
@@ -196,6 +213,22 @@ async fn prove_here(app: &App, asked: &Asked, report: &Report) -> Result<Proof, 
         unsent: sum(|record| record.unsent),
         rounds,
     })
+}
+
+fn words(pace: Pace) -> (u32, &'static str) {
+    match pace {
+        Pace::Open { rate } => (rate.get(), "requests each second"),
+        Pace::Closed { connections } => (connections.get(), "requests at a time"),
+    }
+}
+
+/// Each kind of clients has a part of the load.
+fn enough(pace: Pace, kinds: usize) -> Result<(), ProveError> {
+    let (asked, what) = words(pace);
+    match kinds <= asked as usize {
+        true => Ok(()),
+        false => Err(ProveError::TooFew { asked, what, kinds }),
+    }
 }
 
 fn machine() -> Machine {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sockgen::{App, Endpoint};
 
-use super::ProveError;
+use super::{Asked, ProveError};
 use crate::failure::{Failure, FailureKind};
 use crate::kind::Kind;
 use crate::load::ask;
@@ -69,9 +69,9 @@ fn is_another(failure: &Failure) -> bool {
 /// a note.
 pub(super) async fn clients(
     target: &Target,
-    kinds: &[Kind],
-    websocket: Option<&str>,
+    asked: &Asked,
 ) -> Result<(Vec<Client>, Vec<String>), ProveError> {
+    let (kinds, websocket) = (&asked.kinds, asked.websocket.as_deref());
     let wanted: Vec<_> = if kinds.is_empty() {
         Kind::ALL
             .into_iter()
@@ -87,7 +87,14 @@ pub(super) async fn clients(
             _ => target.clone(),
         };
         match ask(kind, &target, FIRST_ANSWER).await {
-            Ok(()) => clients.push(Client { kind, target }),
+            Ok(until_close) => {
+                if until_close && asked.expect.is_empty() {
+                    notes.push(format!(
+                        "{kind}: an answer has no length there and ends with its connection, so one that was cut off looks whole; --expect tells them apart"
+                    ));
+                }
+                clients.push(Client { kind, target });
+            }
             Err(failure) if kinds.is_empty() && kind == Kind::Http2 && is_another(&failure) => {
                 let words = "no HTTP/2 clients: it is not spoken there without TLS";
                 notes.push(format!("{words} ({})", failure.detail));

@@ -7,7 +7,7 @@ use super::proof::{Finding, Limits, LoadRecord, Round, Starved, Verdict};
 use crate::failure::FailureKind;
 use crate::record::{Accepts, FaultRecord, GapRecord, Record};
 
-/// A time without an accept is a stall when it is so many times longer than 99 of 100 of them.
+/// A time without an accept is a stall when it is so many times longer than such times usually are.
 const UNUSUAL: u32 = 5;
 
 /// How many faults are told with their place. All are counted.
@@ -21,6 +21,9 @@ const UNSENT_ONE_IN: u64 = 100;
 
 /// When one of a thousand requests is sent so late, it is the machine that is measured.
 const LATE_US: u32 = 20_000;
+
+/// Who answers less of what is asked, and some of it too late, is asked too much.
+const SUSTAINED: f64 = 0.9;
 
 /// What [`judge`] finds.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +52,7 @@ pub fn judge(rounds: &[Round], gated: bool, limits: Limits) -> Judgement {
             findings.extend(place.faults(&load.record.faults, load.record.kind.word()));
             reasons.extend(slowdown(round, load, limits));
             notes.extend(lateness(load));
+            notes.extend(overload(round, load));
             if let Some(accepts) = &load.record.accepts {
                 reasons.extend(unaccepted(round, accepts));
                 findings.extend(place.faults(&accepts.faults, ACCEPT));
@@ -118,6 +122,9 @@ fn missed(round: &Round) -> Vec<String> {
 fn failures(round: &Round, load: &LoadRecord) -> Vec<String> {
     let record = &load.record;
     let who = format!("{} loop, {}", round.pace, record.kind);
+    if record.answered == 0 && record.failed == 0 && round.interrupted {
+        return Vec::new();
+    }
     if record.answered == 0 {
         return vec![format!("{who}: not one request was answered")];
     }
@@ -227,6 +234,20 @@ fn lateness(load: &LoadRecord) -> Vec<String> {
     notes
 }
 
+/// What nobody can answer is late whatever is deployed.
+fn overload(round: &Round, load: &LoadRecord) -> Option<String> {
+    let (record, steady) = (&load.record, &load.steady);
+    let late = record.failures.get(&FailureKind::Timeout).is_some_and(|count| *count > 0);
+    let (rate, answered) = (f64::from(record.rate?), steady.answered as f64 / steady.seconds);
+    (late && steady.seconds > 0.0 && answered < rate * SUSTAINED).then(|| {
+        format!(
+            "{} loop, {}: of {rate} requests each second {answered:.0} were answered while nothing was deployed, which may be all that the service \
+             can do; a smaller --rate shows what its deploys do",
+            round.pace, record.kind
+        )
+    })
+}
+
 /// A time without an accept that is too long.
 struct Stall {
     gap: GapRecord,
@@ -261,11 +282,11 @@ impl Place<'_> {
 
     /// The longest first. What the witness waited too, or what the slot had no processor for, is the machine's: a note.
     fn stalls(&self, accepts: &Accepts, limits: Limits, notes: &mut Vec<String>) -> Vec<Stall> {
-        let allowed = limits.max_gap_us.max(accepts.p99_us.saturating_mul(UNUSUAL));
+        let allowed = limits.max_gap_us.max(accepts.usual_us.saturating_mul(UNUSUAL));
         if allowed > limits.max_gap_us {
             notes.push(format!(
-                "{} loop: accepts are rare there, 99 of 100 times without one are up to {:.1} ms long: {UNUSUAL} times that is allowed, and not --max-gap",
-                self.round.pace, f64::from(accepts.p99_us) / 1e3
+                "{} loop: accepts are rare there, 95 of 100 times without one are up to {:.1} ms long: {UNUSUAL} times that is allowed, and not --max-gap",
+                self.round.pace, f64::from(accepts.usual_us) / 1e3
             ));
         }
         let (mut stalls, mut machine) = (Vec::new(), Vec::new());
