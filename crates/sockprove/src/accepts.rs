@@ -55,12 +55,13 @@ pub fn longest(gaps: &[Gap], from_us: u32, to_us: u32) -> Option<Gap> {
     within.copied().max_by_key(|gap| gap.length_us())
 }
 
-/// How long such times usually are, of their sorted lengths: 95 of 100 are not longer. Ten at least are longer, so that a few that are too
-/// long are not their own measure.
+/// How long such times usually are, of their sorted lengths: 95 of 100 are not longer. So that those that are too long are not their own
+/// measure, at least ten are longer; but fewer than one of eight, which is how many are long where eight wait at a time and one comes after
+/// the other.
 pub fn usual_us(sorted: &[u32]) -> u32 {
     let count = sorted.len();
-    let rank = (count * 95).div_ceil(100).min(count.saturating_sub(10));
-    rank.checked_sub(1).map_or(0, |last| sorted[last])
+    let longer = (count / 20).max(10).min(count / 9);
+    (count - longer).checked_sub(1).map_or(0, |last| sorted[last])
 }
 
 #[cfg(test)]
@@ -92,7 +93,11 @@ mod tests {
         assert_eq!(of(54, 1), 200);
         // For 50 ms of each 200: somebody is accepted 75 times in between, and eight wait in it.
         assert_eq!(of(82 * 20, 20), 200);
-        assert_eq!((of(0, 100), of(0, 10), of(0, 0)), (50_000, 0, 0));
+        assert_eq!((of(0, 100), of(0, 10), of(0, 0)), (50_000, 50_000, 0));
+        // A slow service: seven of eight that wait together are answered together.
+        for round in [1, 2, 4, 10, 100] {
+            assert_eq!(of(7 * round, round), 50_000, "{round}");
+        }
     }
 
     proptest! {

@@ -126,6 +126,7 @@ pub struct Accepts {
     /// 99 of 100 such times were not longer.
     pub p99_us: u32,
     /// How long such a time usually is: see [`crate::accepts::usual_us`].
+    #[serde(default)]
     pub usual_us: u32,
     /// The two hundred that were longest beyond the witness's at the same time, the worst first.
     pub gaps: Vec<GapRecord>,

@@ -193,7 +193,8 @@ fn a_generator_that_stands_still_is_no_stall_of_the_service() {
         kill_process(pid, Signal::CONT).unwrap();
     }
     let output = generator.wait_with_output().unwrap();
-    let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let record: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     let accepts = &record["accepts"];
     assert!(accepts["longest_us"].as_u64().unwrap() > 150_000, "nobody waited: {accepts}");
     let longer = |gap: &serde_json::Value| {
@@ -211,7 +212,7 @@ fn a_websocket_that_is_closed_without_a_code_is_opened_again() {
         for client in listener.incoming().flatten() {
             thread::spawn(move || {
                 let mut open = tungstenite::accept(client).unwrap();
-                // The tenth message is the last; what comes then is the end of it.
+                // The eleventh message is the last; what comes then is the end of it.
                 for count in 0.. {
                     if open.read().and_then(|_| open.flush()).is_err() {
                         break;

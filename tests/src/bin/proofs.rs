@@ -81,8 +81,8 @@ fn told(proof: &Value) -> String {
         let ms = |us: &Value| us.as_f64().unwrap_or_default() / 1e3;
         let (longest, witness) = (&accepts["gaps"][0], ms(&accepts["gaps"][0]["witness_us"]));
         let loop_ = round["loop"].as_str().expect("open or closed");
-        let (gap, p99) = (ms(&longest["us"]), ms(&accepts["p99_us"]));
-        format!("{loop_} loop: no accept for {gap:.1} ms (witness {witness:.1}, p99 {p99:.1})")
+        let (gap, usual) = (ms(&longest["us"]), ms(&accepts["usual_us"]));
+        format!("{loop_} loop: no accept for {gap:.1} ms (witness {witness:.1}, usual {usual:.1})")
     });
     let gaps = gaps.collect::<Vec<_>>().join("; ");
     let (requests, failed, first) = (&proof["requests"], &proof["failed"], &proof["reasons"][0]);
