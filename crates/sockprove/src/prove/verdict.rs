@@ -285,7 +285,7 @@ impl Place<'_> {
         let allowed = limits.max_gap_us.max(accepts.usual_us.saturating_mul(UNUSUAL));
         if allowed > limits.max_gap_us {
             notes.push(format!(
-                "{} loop: accepts are rare there, 95 of 100 times without one are up to {:.1} ms long: {UNUSUAL} times that is allowed, and not --max-gap",
+                "{} loop: accepts are rare there, times without one are usually up to {:.1} ms long: {UNUSUAL} times that is allowed, and not --max-gap",
                 self.round.pace, f64::from(accepts.usual_us) / 1e3
             ));
         }

@@ -22,7 +22,7 @@ const RARE: f64 = 0.01;
 pub(crate) fn section(tools: &Tools) -> Result<String> {
     let mut text = format!(
         "## Adoption, in system calls\n\nOf `sockact::listeners` for each listener more: those of a process with 11 without those of one with 1, from execve(2) to the end. \
-         `close` is the measured program's own end.\n\n{}\n## A request, in system calls\n\nOf each request, 8 clients at full speed, in the same application on axum alone and on sockact.\n",
+         A `close`, where there is one, is the measured program's own end.\n\n{}\n## A request, in system calls\n\nOf each request, 8 clients at full speed, in the same application on axum alone and on sockact.\n",
         adoption()?.markdown()
     );
     let machines = [BARE, OURS].map(|name| {

@@ -46,7 +46,8 @@ pub(crate) fn section(deploys: usize) -> Result<String> {
         work.row([who.to_owned(), format!("{each:.1}")]);
     }
     Ok(format!(
-        "## A deploy, step by step\n\nThe own share is what sockctl itself takes: all but the start, what it waits for by `[swap]`, and systemd's reload.\n\n{}\n\
+        "## A deploy, step by step\n\nThe own share and systemd's reload are what sockctl says: its share is all that it takes but the start, what it waits for by `[swap]`, and the reload. \
+         `all` is seen from outside, with the start and the end of the process. An empty cell is a step that no deploy there needed.\n\n{}\n\
          ## Who works in a deploy\n\nWith nobody connected, on the average.\n\n{}",
         steps.markdown(),
         work.markdown()

@@ -62,7 +62,7 @@ pub(crate) fn section(deploys: usize, tools: &Tools) -> Result<String> {
     }
     Ok(format!(
         "## What the slot that serves waits for a processor\n\nUnder {}: the time in which its threads could have run and did not (schedstat in proc(5)), all of them together, from the command \
-         to the end of systemd's reload, by what its process was given before. `before` is as much time with no deploy. Medians of {deploys}, and the most.\n\n{}",
+         to the end of systemd's reload; a row for each scheduling that its process was given ahead of the deploy. The column `before` is what the same threads waited in as much time with no deploy. Medians of {deploys}, and the most.\n\n{}",
         ONE_SHOT_1000.title,
         table.markdown()
     ))
