@@ -55,9 +55,10 @@ pub fn longest(gaps: &[Gap], from_us: u32, to_us: u32) -> Option<Gap> {
     within.copied().max_by_key(|gap| gap.length_us())
 }
 
-/// How long such times usually are, of their sorted lengths: 95 of 100 are not longer. So that those that are too long are not their own
-/// measure, at least ten are longer; but fewer than one of eight, which is how many are long where eight wait at a time and one comes after
-/// the other.
+/// How long such times usually are, in microseconds, of their lengths, the shortest first; 0 when there are none.
+///
+/// 95 of 100 are not longer. So that those that are too long are not their own measure, at least ten are left out; but fewer than one of
+/// eight, for so many are long at a slow service: eight wait at a time, and seven of them are accepted soon after the first.
 pub fn usual_us(sorted: &[u32]) -> u32 {
     let count = sorted.len();
     let longer = (count / 20).max(10).min(count / 9);

@@ -12,6 +12,7 @@ soon() {
     until "$@"; do
         tries=$((tries + 1))
         [ "$tries" -lt 100 ] || return 1
+        # What a rule waits for is of many kinds, and most of them tell nobody.
         sleep 0.05
     done
 }
